@@ -1,0 +1,69 @@
+namespace Streaming.Model.Engines;
+
+/// <summary>
+/// Computes one model's training on one device. Every member is called on the thread that created the engine.
+/// A step is <see cref="Accumulate"/> once per micro-batch, then <see cref="Update"/>.
+/// </summary>
+public interface ITrainingEngine : IDisposable
+{
+    MistralConfig Model { get; }
+
+    /// <summary>What computes, for people: <c>reference, float32, cpu</c>.</summary>
+    string Description { get; }
+
+    /// <summary>Parameters of the model.</summary>
+    long ParameterCount { get; }
+
+    /// <summary>Forward and backward pass of one micro-batch; its gradient counts as 1/<paramref name="microBatches"/> of the step's.</summary>
+    /// <param name="tokens">Token ids (rows, columns); labels are the same tokens, shifted inside, as Transformers does.</param>
+    /// <param name="rows">Sequences.</param>
+    /// <param name="microBatches">Micro-batches in this step.</param>
+    void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches);
+
+    /// <summary>Clips the accumulated gradient by its global norm, updates the weights, clears the gradient.</summary>
+    /// <param name="learningRate">The step's learning rate.</param>
+    StepResult Update(double learningRate);
+
+    /// <summary>Mean cross-entropy in nats per predicted token; changes nothing.</summary>
+    double Evaluate(ReadOnlySpan<int> tokens, int rows);
+
+    /// <summary>Optimiser steps taken: what bias correction counts.</summary>
+    long Step { get; set; }
+
+    /// <summary>The state a checkpoint holds: float32 weights and moments by parameter name, in the checkpoint's order.</summary>
+    IReadOnlyList<IParameterState> Parameters { get; }
+}
+
+/// <summary>One parameter's state, readable and writable in float32 wherever it lives.</summary>
+public interface IParameterState
+{
+    /// <summary>Name as in the Hugging Face checkpoint, e.g. <c>model.layers.0.self_attn.q_proj.weight</c>.</summary>
+    string Name { get; }
+
+    IReadOnlyList<long> Shape { get; }
+
+    void Read(StateKind kind, Span<float> destination);
+
+    void Write(StateKind kind, ReadOnlySpan<float> source);
+}
+
+/// <summary>Which of a parameter's buffers.</summary>
+public enum StateKind
+{
+    /// <summary>The weight in float32 (the master weight where the model computes in less).</summary>
+    Weight,
+
+    /// <summary>AdamW's running mean of the gradient.</summary>
+    FirstMoment,
+
+    /// <summary>AdamW's running mean of the squared gradient.</summary>
+    SecondMoment,
+
+    /// <summary>The accumulated gradient since the last update; read only.</summary>
+    Gradient,
+}
+
+/// <param name="Loss">Mean over the step's micro-batches, nats per predicted token.</param>
+/// <param name="GradientNorm">Global L2 norm before clipping.</param>
+/// <param name="Skipped">The update was not applied because the gradient was not finite (fp16 overflow).</param>
+public readonly record struct StepResult(float Loss, float GradientNorm, bool Skipped);

@@ -1,0 +1,28 @@
+namespace Streaming.Model;
+
+/// <summary>The shape of a Mistral model, as in Hugging Face's <c>config.json</c>.</summary>
+public sealed record MistralConfig
+{
+    public required int VocabularySize { get; init; }
+    public required int HiddenSize { get; init; }
+    public required int IntermediateSize { get; init; }
+    public required int LayerCount { get; init; }
+    public required int HeadCount { get; init; }
+    public required int KeyValueHeadCount { get; init; }
+
+    /// <summary>Width of one head: <c>head_dim</c>, or hidden size over heads where the file has none.</summary>
+    public required int HeadSize { get; init; }
+
+    public int MaxPositions { get; init; } = 4096;
+    public double RopeTheta { get; init; } = 10_000;
+    public double RmsNormEpsilon { get; init; } = 1e-6;
+    public double InitializerRange { get; init; } = 0.02;
+
+    /// <summary>Tokens that a position attends to, itself included; null attends to all before it.</summary>
+    public int? SlidingWindow { get; init; }
+
+    public bool TieWordEmbeddings { get; init; }
+    public int? BosTokenId { get; init; }
+    public int? EosTokenId { get; init; }
+    public int? PadTokenId { get; init; }
+}

@@ -1,0 +1,4 @@
+namespace Streaming.Streams.Batches;
+
+/// <summary>Where a stream of batches stands; serialisable to JSON.</summary>
+public sealed record PipelineCursor;

@@ -1,0 +1,8 @@
+namespace Streaming.Streams.Batches;
+
+/// <summary>What the text path hands to the trainer: rows of token ids, and where the stream stands after the last of them.</summary>
+/// <param name="Tokens">Token ids, row after row, <c>Rows * BlockSize</c> of them.</param>
+/// <param name="Rows">Sequences in the batch.</param>
+/// <param name="BlockSize">Tokens a sequence.</param>
+/// <param name="Cursor">A pipeline started from it yields the batch after this one.</param>
+public sealed record TokenBatch(int[] Tokens, int Rows, int BlockSize, PipelineCursor Cursor);
