@@ -1,0 +1,75 @@
+using Streaming.Model;
+using Streaming.Model.Engines;
+using Streaming.Streams;
+
+namespace Streaming.Actors;
+
+/// <summary>Everything that one run is, resolved and validated.</summary>
+public sealed record RunOptions
+{
+    /// <summary>The run's folder: <c>checkpoints/</c>, <c>metrics.jsonl</c>, <c>logs/</c>, <c>config.hocon</c>.</summary>
+    public required string RunDirectory { get; init; }
+
+    public required MistralConfig Model { get; init; }
+    public required PipelineOptions Data { get; init; }
+    public required OptimizerOptions Optimizer { get; init; }
+    public required TrainingOptions Training { get; init; }
+    public required CheckpointOptions Checkpoints { get; init; }
+    public required EvaluationOptions Evaluation { get; init; }
+}
+
+public sealed record TrainingOptions
+{
+    /// <summary>Optimiser steps of the run.</summary>
+    public required long MaxSteps { get; init; }
+
+    /// <summary>Micro-batches a step.</summary>
+    public int GradientAccumulationSteps { get; init; } = 1;
+
+    public double LearningRate { get; init; } = 6e-4;
+    public ScheduleKind Schedule { get; init; } = ScheduleKind.Cosine;
+    public long WarmupSteps { get; init; }
+
+    /// <summary>Share of the learning rate that remains at the end of the schedule.</summary>
+    public double MinimumLearningRateRatio { get; init; }
+
+    public int Seed { get; init; } = 42;
+
+    /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda:N</c>.</summary>
+    public string Device { get; init; } = "auto";
+
+    /// <summary>null chooses: bf16 where the GPU has it, float32 elsewhere.</summary>
+    public Precision? Precision { get; init; }
+
+    /// <summary><c>auto</c>, <c>fused</c>, <c>reference</c>.</summary>
+    public string Engine { get; init; } = "auto";
+
+    /// <summary>Steps between progress events.</summary>
+    public int LoggingSteps { get; init; } = 10;
+
+    /// <summary><c>auto</c>, <c>never</c>, or a checkpoint folder.</summary>
+    public string Resume { get; init; } = "auto";
+}
+
+public sealed record CheckpointOptions
+{
+    /// <summary>Steps between checkpoints; 0 writes only the last one.</summary>
+    public long SaveSteps { get; init; } = 1000;
+
+    /// <summary>Checkpoints kept, the newest first; 0 keeps all.</summary>
+    public int SaveTotalLimit { get; init; } = 3;
+}
+
+public sealed record EvaluationOptions
+{
+    /// <summary>Steps between evaluations; 0 evaluates only at the end.</summary>
+    public long EvalSteps { get; init; }
+
+    /// <summary>Held-out batches an evaluation.</summary>
+    public int Batches { get; init; } = 16;
+
+    /// <summary>Text to continue at the end of the run; empty generates none.</summary>
+    public string SamplePrompt { get; init; } = "";
+
+    public int SampleTokens { get; init; } = 60;
+}
