@@ -1,0 +1,144 @@
+// Types and reductions that every kernel uses. No header is included: NVRTC compiles this with nothing but itself.
+//
+// The model's shape is a compile-time constant, given as macros when the kernels are compiled for a run:
+//   HIDDEN D, INTERMEDIATE F, HEADS H, KEY_VALUE_HEADS G, HEAD_SIZE K, VOCABULARY V, VOCABULARY_PADDED (a multiple of 64),
+//   ROW_THREADS threads that share one row of D values, HALF_PRECISION 1 for fp16 activations, otherwise bf16.
+// Shapes in comments: N = rows x tokens of a micro-batch.
+
+typedef unsigned short half_bits;   // a bf16 or fp16 value
+typedef unsigned int uint32;
+typedef unsigned long long uint64;
+
+#define FULL_WARP 0xffffffffu
+#define VECTOR 8                    // 16-bit values in one 16-byte access
+#define ROW_VECTORS ((HIDDEN / VECTOR + ROW_THREADS - 1) / ROW_THREADS)
+#define ROWS_PER_BLOCK (ROW_THREADS == 32 ? 8 : 1)
+
+// ---- 16-bit values -------------------------------------------------------------------------------------------------
+
+static __device__ __forceinline__ float bf16_to_float(half_bits bits) { return __uint_as_float((uint32)bits << 16); }
+
+// Nearest, ties to even; NaN stays NaN.
+static __device__ __forceinline__ half_bits float_to_bf16(float value)
+{
+    uint32 bits = __float_as_uint(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (half_bits)((bits >> 16) | 0x40u);
+    return (half_bits)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+static __device__ __forceinline__ uint32 pack_bf16(float low, float high)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    uint32 packed;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
+    return (uint32)float_to_bf16(low) | ((uint32)float_to_bf16(high) << 16);
+#endif
+}
+
+#if HALF_PRECISION
+static __device__ __forceinline__ float to_float(half_bits bits)
+{
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+    return value;
+}
+static __device__ __forceinline__ half_bits from_float(float value)
+{
+    half_bits bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+    return bits;
+}
+static __device__ __forceinline__ uint32 pack(float low, float high)
+{
+    return (uint32)from_float(low) | ((uint32)from_float(high) << 16);
+}
+#else
+static __device__ __forceinline__ float to_float(half_bits bits) { return bf16_to_float(bits); }
+static __device__ __forceinline__ half_bits from_float(float value) { return float_to_bf16(value); }
+static __device__ __forceinline__ uint32 pack(float low, float high) { return pack_bf16(low, high); }
+#endif
+
+static __device__ __forceinline__ float low_half(uint32 packed) { return to_float((half_bits)(packed & 0xffffu)); }
+static __device__ __forceinline__ float high_half(uint32 packed) { return to_float((half_bits)(packed >> 16)); }
+
+static __device__ __forceinline__ void unpack(const uint4& packed, float* values)
+{
+    values[0] = low_half(packed.x); values[1] = high_half(packed.x);
+    values[2] = low_half(packed.y); values[3] = high_half(packed.y);
+    values[4] = low_half(packed.z); values[5] = high_half(packed.z);
+    values[6] = low_half(packed.w); values[7] = high_half(packed.w);
+}
+
+static __device__ __forceinline__ uint4 pack(const float* values)
+{
+    uint4 packed;
+    packed.x = pack(values[0], values[1]);
+    packed.y = pack(values[2], values[3]);
+    packed.z = pack(values[4], values[5]);
+    packed.w = pack(values[6], values[7]);
+    return packed;
+}
+
+// ---- Master weights ------------------------------------------------------------------------------------------------
+// A float32 master weight is kept as two 16-bit halves: `high` is the weight rounded to bf16, which the matrix products read
+// as it is; `low` is what rounding took off, as a signed number of float32 units in the last place. Both together are exact.
+
+static __device__ __forceinline__ float join_master(half_bits high, half_bits low)
+{
+    return __uint_as_float(((uint32)high << 16) + (uint32)(int)(short)low);
+}
+
+static __device__ __forceinline__ void split_master(float value, half_bits& high, half_bits& low)
+{
+    uint32 bits = __float_as_uint(value);
+    uint32 rounded = (bits + 0x8000u) >> 16;
+    high = (half_bits)rounded;
+    low = (half_bits)(bits - (rounded << 16));
+}
+
+// ---- Reductions ----------------------------------------------------------------------------------------------------
+
+static __device__ __forceinline__ float warp_sum(float value)
+{
+    for (int offset = 16; offset > 0; offset >>= 1) value += __shfl_xor_sync(FULL_WARP, value, offset);
+    return value;
+}
+
+static __device__ __forceinline__ float warp_max(float value)
+{
+    for (int offset = 16; offset > 0; offset >>= 1) value = fmaxf(value, __shfl_xor_sync(FULL_WARP, value, offset));
+    return value;
+}
+
+// Sum over the block's threads, known to all of them; `scratch` holds 32 floats. The order of additions is fixed.
+static __device__ __forceinline__ float block_sum(float value, float* scratch)
+{
+    value = warp_sum(value);
+    __syncthreads();
+    if ((threadIdx.x & 31) == 0) scratch[threadIdx.x >> 5] = value;
+    __syncthreads();
+    float total = (threadIdx.x & 31) < (blockDim.x >> 5) ? scratch[threadIdx.x & 31] : 0.0f;
+    return warp_sum(total);
+}
+
+static __device__ __forceinline__ float block_max(float value, float* scratch)
+{
+    value = warp_max(value);
+    __syncthreads();
+    if ((threadIdx.x & 31) == 0) scratch[threadIdx.x >> 5] = value;
+    __syncthreads();
+    float total = (threadIdx.x & 31) < (blockDim.x >> 5) ? scratch[threadIdx.x & 31] : -3.402823466e38f;
+    return warp_max(total);
+}
+
+// Sum over the ROW_THREADS threads of one row: a warp, or the whole block.
+static __device__ __forceinline__ float row_sum(float value, float* scratch)
+{
+#if ROW_THREADS == 32
+    return warp_sum(value);
+#else
+    return block_sum(value, scratch);
+#endif
+}
