@@ -80,6 +80,7 @@ internal sealed unsafe partial class EmulatedModule
     {
         var attempt = $"{library}.{Guid.NewGuid():N}";
         var start = new ProcessStartInfo(compiler) { RedirectStandardInput = true, RedirectStandardError = true };
+        start.Environment["LC_ALL"] = "C";
         foreach (var argument in (string[])[.. Flags, "-I", folder, "-x", "c++", "-o", attempt, "-"]) start.ArgumentList.Add(argument);
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{compiler} did not start");
         process.StandardInput.Write(unit);
