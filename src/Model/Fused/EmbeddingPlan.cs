@@ -14,6 +14,7 @@ public sealed class EmbeddingPlan
     public const int RunLength = 32;
 
     private readonly int[] _next; // by token, all zero between builds: first its count, then where its next position goes
+    private readonly int[] _present; // tokens with a position, ascending; one place more than can be filled
     private readonly int[] _order, _begin, _token, _slot, _joinBegin, _joinToken;
     private readonly int[] _counts = new int[2];
     private int _positions;
@@ -24,6 +25,7 @@ public sealed class EmbeddingPlan
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
         ArgumentOutOfRangeException.ThrowIfNegative(positions);
         _next = new int[vocabulary];
+        _present = new int[Math.Min(vocabulary, positions) + 1];
         _order = new int[positions];
         _begin = new int[MaximalRuns(positions) + 1];
         _token = new int[MaximalRuns(positions)];
@@ -93,10 +95,9 @@ public sealed class EmbeddingPlan
     private void CutIntoRuns()
     {
         int position = 0, run = 0, join = 0, slot = 0;
-        for (var token = 0; token < _next.Length; token++)
+        foreach (var token in ListPresent())
         {
             var count = _next[token];
-            if (count == 0) continue;
             _next[token] = position;
             var joined = count > RunLength;
             if (joined)
@@ -115,6 +116,19 @@ public sealed class EmbeddingPlan
         _joinBegin[join] = slot;
         _counts[0] = run;
         _counts[1] = join;
+    }
+
+    /// <summary>Without a branch on a token's presence, which no processor predicts.</summary>
+    private ReadOnlySpan<int> ListPresent()
+    {
+        int[] next = _next, present = _present;
+        var found = 0;
+        for (var token = 0; token < next.Length; token++)
+        {
+            present[found] = token;
+            found += (int)((uint)-next[token] >> 31); // 1 where the count is positive
+        }
+        return present.AsSpan(0, found);
     }
 
     private void Refuse(ReadOnlySpan<int> tokens, int position)

@@ -35,6 +35,16 @@ public sealed class ClassifierSpec
         Check(bench, "confident", logits, [7, 9], 1);
     }
 
+    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    public void Rows_far_from_zero_neither_overflow_nor_vanish(string device, string shape)
+    {
+        using var bench = new KernelBench(device, shape);
+        var width = bench.Shape.VocabularyPadded;
+        var logits = new ushort[2 * width];
+        for (var i = 0; i < logits.Length; i++) logits[i] = Bf16.Nearest((i < width ? -1000 : 1000) + 8 * bench.Random.Draw(ValueKind.Normal));
+        Check(bench, "far", logits, [11, 12], 1);
+    }
+
     [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
     public void Infinite_logits_mean_what_they_mean_to_the_reference(string device)
     {

@@ -23,17 +23,18 @@ public sealed class GradientNormSpec
     public void Clipping_is_that_of_torchs_clip_grad_norm(string device)
     {
         using var bench = new KernelBench(device);
-        float[] gradient = [3, 0, -4, 0]; // of norm 5
+        float[] gradient = [3e-3f, 0, -4e-3f, 0]; // of norm 0.005: small enough for the 1e-6 to show
 
-        // Longer than allowed: scaled down by the allowed norm over norm + 1e-6. Shorter: left alone. Nothing allowed: 0 is "no limit".
-        Agreement.Near("factor", new Expected(1 / (5 + 1e-6), 4 * Expected.Unit), Clip(bench, gradient, 1, maximumNorm: 1).GradientFactor);
-        Assert.Equal(1f, Clip(bench, gradient, 1, maximumNorm: 5.1f).GradientFactor);
+        // Longer than allowed: scaled down by the allowed norm over norm + 1e-6. Shorter: left alone. 0 is "no limit".
+        var expected = new Expected(1e-3 / (5e-3 + 1e-6), 8 * Expected.Unit);
+        Agreement.Near("factor", expected, Clip(bench, gradient, 1, maximumNorm: 1e-3f).GradientFactor);
+        Assert.Equal(1f, Clip(bench, gradient, 1, maximumNorm: 5.1e-3f).GradientFactor);
         Assert.Equal(1f, Clip(bench, gradient, 1, maximumNorm: 0).GradientFactor);
 
         // A gradient scaled by 1024 against underflow: its norm is reported, and its factor clips, as if it were not.
-        var scaled = Clip(bench, [.. gradient.Select(value => 1024 * value)], 1, maximumNorm: 1, lossScale: 1024);
-        Assert.Equal(5f, scaled.Norm);
-        Agreement.Near("factor", new Expected(1 / (5 + 1e-6) / 1024, Expected.Unit / 256), scaled.GradientFactor);
+        var scaled = Clip(bench, [.. gradient.Select(value => 1024 * value)], 1, maximumNorm: 1e-3f, lossScale: 1024);
+        Agreement.Near("norm", new Expected(5e-3, Expected.Unit / 32), scaled.Norm);
+        Agreement.Near("factor", new Expected(expected.Value / 1024, expected.Slack / 1024), scaled.GradientFactor);
     }
 
     [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]

@@ -13,6 +13,7 @@ typedef unsigned long long uint64;
 #define VECTOR 8                    // 16-bit values in one 16-byte access
 #define ROW_VECTORS ((HIDDEN / VECTOR + ROW_THREADS - 1) / ROW_THREADS)
 #define ROWS_PER_BLOCK (ROW_THREADS == 32 ? 8 : 1)
+#define ROW_BLOCK (ROWS_PER_BLOCK * ROW_THREADS)  // threads a block of the kernels that work on rows
 
 // ---- 16-bit values -------------------------------------------------------------------------------------------------
 

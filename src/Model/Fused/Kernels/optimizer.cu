@@ -56,7 +56,7 @@ static __device__ __forceinline__ float adamw_element(float weight, float gradie
     return weight - step_size * first / (sqrtf(second) * inverse_second_correction + epsilon);
 }
 
-// Updates count elements (a multiple of 4) and clears the gradient. Elements from `decayed` on do not decay.
+// Updates count elements (a multiple of 4) and clears the gradient. Elements from `decayed` (a multiple of 4) on do not decay.
 extern "C" __global__ void adamw(uint2* weight_high, uint2* weight_low, float4* gradient, float4* first, float4* second,
     const StepScalars* scalars, uint64 count, uint64 decayed, float beta1, float beta2, float epsilon, float weight_decay)
 {
@@ -91,7 +91,7 @@ extern "C" __global__ void adamw(uint2* weight_high, uint2* weight_low, float4* 
     }
 }
 
-// Float32 weights (count, a multiple of 1) into their two halves, and back.
+// Float32 weights (count) into their two halves, and back. Exact for every bit pattern; a NaN's `high` alone may be any value.
 extern "C" __global__ void split_weights(half_bits* high, half_bits* low, const float* weights, uint64 count)
 {
     for (uint64 i = (uint64)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += (uint64)gridDim.x * blockDim.x)

@@ -2,7 +2,7 @@
 // ROW_THREADS threads hold one row in registers, so each pass reads and writes device memory once.
 
 // y (N, D) from x (N, D); weight as the two halves of its float32 master (D).
-extern "C" __global__ void rms_norm_forward(uint4* y, const uint4* x, const half_bits* weight_high, const half_bits* weight_low,
+extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward(uint4* y, const uint4* x, const half_bits* weight_high, const half_bits* weight_low,
     int count, float epsilon)
 {
     __shared__ float scratch[32];
@@ -43,7 +43,7 @@ extern "C" __global__ void rms_norm_forward(uint4* y, const uint4* x, const half
 //   d_residual (N, D) += the gradient of x  (or = where `add` is 0);
 //   y (N, D)           = the forward result again, which the product for the weight gradient before it needs;
 //   partials (gridDim, D) = this block's share of the weight gradient, summed by rms_norm_weight_gradient.
-extern "C" __global__ void rms_norm_backward(uint4* d_residual, uint4* y, float* partials, const uint4* x, const uint4* d_y,
+extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_backward(uint4* d_residual, uint4* y, float* partials, const uint4* x, const uint4* d_y,
     const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon, int add)
 {
     __shared__ float scratch[32];

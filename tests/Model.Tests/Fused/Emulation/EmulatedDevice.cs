@@ -4,17 +4,18 @@ using Streaming.Model.Fused;
 namespace Streaming.Model.Tests.Fused.Emulation;
 
 /// <summary>
-/// Runs kernels on the CPU. Fresh memory and a band on either side of it hold NaN (as integers, -1), so that what is read
-/// before it is written, or beside an array, shows in the results; what is written beside an array fails the launch.
+/// Runs kernels on the CPU. Fresh memory and a band on either side of it hold NaN in every width (as integers, -1 to -16), so
+/// that what is read before it is written, or beside an array, shows in the results; what is written beside an array fails
+/// the launch. Neighbouring arrays' bands differ, or copying one to another would pass.
 /// </summary>
 internal sealed unsafe class EmulatedDevice : IKernelDevice
 {
-    private const int BandBytes = 1024;
-    private const byte Poison = 0xff;
+    private const int BandBytes = 16 * 1024;
 
     private readonly EmulatedModule _module;
-    private readonly Dictionary<nint, long> _allocations = [];
+    private readonly Dictionary<nint, Allocation> _allocations = [];
     private readonly Lock _lock = new();
+    private uint _allocated;
 
     private EmulatedDevice(EmulatedModule module) => _module = module;
 
@@ -27,9 +28,14 @@ internal sealed unsafe class EmulatedDevice : IKernelDevice
     public nint Allocate(long bytes)
     {
         var start = (byte*)NativeMemory.AlignedAlloc((nuint)(bytes + 2 * BandBytes), 256);
-        NativeMemory.Fill(start, (nuint)(bytes + 2 * BandBytes), Poison);
+        NativeMemory.Fill(start, (nuint)(bytes + 2 * BandBytes), 0xff);
         var pointer = (nint)(start + BandBytes);
-        lock (_lock) _allocations.Add(pointer, bytes);
+        lock (_lock)
+        {
+            var allocation = new Allocation(pointer, bytes, 0xfffffff0 + _allocated++ % 15);
+            allocation.FillBands();
+            _allocations.Add(pointer, allocation);
+        }
         return pointer;
     }
 
@@ -48,16 +54,27 @@ internal sealed unsafe class EmulatedDevice : IKernelDevice
         lock (_lock)
         {
             if (_module.Launch(kernel, grid, block, arguments) is { } failure) throw new KernelException($"{kernel}: {failure}");
-            foreach (var (pointer, bytes) in _allocations)
+            foreach (var allocation in _allocations.Values)
             {
-                var before = new Span<byte>((byte*)pointer - BandBytes, BandBytes);
-                var after = new Span<byte>((byte*)pointer + bytes, BandBytes);
-                if (!before.ContainsAnyExcept(Poison) && !after.ContainsAnyExcept(Poison)) continue;
-                before.Fill(Poison);
-                after.Fill(Poison);
-                throw new KernelException($"{kernel}: wrote beside an array of {bytes} bytes");
+                if (allocation.BandsAreWhole()) continue;
+                allocation.FillBands();
+                throw new KernelException($"{kernel}: wrote beside an array of {allocation.Bytes} bytes");
             }
         }
+    }
+
+    private readonly record struct Allocation(nint Pointer, long Bytes, uint Band)
+    {
+        private Span<uint> Before => new((byte*)Pointer - BandBytes, BandBytes / 4);
+        private Span<uint> After => new((byte*)Pointer + (Bytes + 3) / 4 * 4, BandBytes / 4 - 1);
+
+        public void FillBands()
+        {
+            Before.Fill(Band);
+            After.Fill(Band);
+        }
+
+        public bool BandsAreWhole() => !Before.ContainsAnyExcept(Band) && !After.ContainsAnyExcept(Band);
     }
 }
 
