@@ -103,7 +103,7 @@ internal sealed class FusedPasses(
 
     private void RmsNorm(long input, int norm)
     {
-        kernels.Launch("rms_norm_forward", (_count + shape.RowsPerBlock - 1) / shape.RowsPerBlock, shape.RowBlock,
+        kernels.Launch("rms_norm_forward", (_count + shape.RowsPerBlock - 1) / shape.RowsPerBlock, FusedShape.RowBlock,
             At(plan.Normalized), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
         timer.Lap("norm");
     }
@@ -111,7 +111,7 @@ internal sealed class FusedPasses(
     private void RmsNormBackward(long input, int norm, int add)
     {
         var partials = plan.NormPartials + (long)norm * buffers.NormBlocks * shape.Hidden * sizeof(float);
-        kernels.Launch("rms_norm_backward", buffers.NormBlocks, shape.RowBlock, At(plan.DResidual), At(plan.Normalized), At(partials),
+        kernels.Launch("rms_norm_backward", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.Normalized), At(partials),
             At(input), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon, add);
         timer.Lap("norm backward");
     }

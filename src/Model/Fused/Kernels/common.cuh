@@ -11,8 +11,9 @@ typedef unsigned long long uint64;
 
 #define FULL_WARP 0xffffffffu
 #define VECTOR 8                    // 16-bit values in one 16-byte access
+#define ROW_BLOCK 512               // threads a block of the kernels that work on rows of D values
+#define ROWS_PER_BLOCK (ROW_BLOCK / ROW_THREADS)
 #define ROW_VECTORS ((HIDDEN / VECTOR + ROW_THREADS - 1) / ROW_THREADS)
-#define ROWS_PER_BLOCK (ROW_THREADS == 32 ? 8 : 1)
 
 // ---- 16-bit values -------------------------------------------------------------------------------------------------
 
@@ -133,12 +134,26 @@ static __device__ __forceinline__ float block_max(float value, float* scratch)
     return warp_max(total);
 }
 
-// Sum over the ROW_THREADS threads of one row: a warp, or the whole block.
-static __device__ __forceinline__ float row_sum(float value, float* scratch)
+// Sums of two values over the ROW_THREADS threads of each row in the block (a power of two, 32 to ROW_BLOCK), known to all of them.
+// `scratch` holds two floats a warp. Consecutive calls alternate between two scratch arrays, so one barrier a call is enough.
+static __device__ __forceinline__ void row_sums(float& first, float& second, float (*scratch)[2])
 {
-#if ROW_THREADS == 32
-    return warp_sum(value);
-#else
-    return block_sum(value, scratch);
-#endif
+    first = warp_sum(first);
+    second = warp_sum(second);
+    if (ROW_THREADS == 32) return;
+    int warp = threadIdx.x >> 5;
+    if ((threadIdx.x & 31) == 0)
+    {
+        scratch[warp][0] = first;
+        scratch[warp][1] = second;
+    }
+    __syncthreads();
+    int start = threadIdx.x / ROW_THREADS * (ROW_THREADS / 32);
+    first = 0.0f;
+    second = 0.0f;
+    for (int i = 0; i < ROW_THREADS / 32; i++)
+    {
+        first += scratch[start + i][0];
+        second += scratch[start + i][1];
+    }
 }

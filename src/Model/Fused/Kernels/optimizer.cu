@@ -67,8 +67,11 @@ extern "C" __global__ void adamw(uint2* weight_high, uint2* weight_low, float4* 
     for (uint64 i = (uint64)blockIdx.x * blockDim.x + threadIdx.x; i < count / 4; i += (uint64)gridDim.x * blockDim.x)
     {
         float4 g = gradient[i];
-        gradient[i] = zero;
-        if (!apply) continue;
+        if (!apply)
+        {
+            gradient[i] = zero;
+            continue;
+        }
         float4 m = first[i], v = second[i];
         uint2 high = weight_high[i], low = weight_low[i];
         float decay = i * 4 < decayed ? 1.0f - rate * weight_decay : 1.0f;
@@ -88,6 +91,7 @@ extern "C" __global__ void adamw(uint2* weight_high, uint2* weight_low, float4* 
         low.x = (uint32)l[0] | ((uint32)l[1] << 16); low.y = (uint32)l[2] | ((uint32)l[3] << 16);
         weight_high[i] = high;
         weight_low[i] = low;
+        gradient[i] = zero; // last: a store to a line whose load is still under way stalls the memory system (3 times slower)
     }
 }
 
