@@ -13,7 +13,8 @@ public sealed class ActivationPlan
     /// <param name="chunk">Positions whose logits exist at once.</param>
     /// <param name="normBlocks">Blocks of the norms' backward kernel.</param>
     /// <param name="embeddingSlots">Rows of partial sums of the embedding's gradient.</param>
-    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots)
+    /// <param name="eightBits">Room for the operands of 8-bit products.</param>
+    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false)
     {
         long n = positions;
         Residual = new long[shape.Layers + 1];
@@ -35,6 +36,13 @@ public sealed class ActivationPlan
         DProduct = Half(n * Math.Max(shape.Intermediate, shape.PackedWidth));
         DAttention = Half(n * shape.QueryWidth);
         Logits = Half((long)chunk * shape.VocabularyPadded);
+        if (eightBits)
+        {
+            Normalized8 = Take(n * shape.Hidden);
+            Product8 = Take(n * shape.Intermediate);
+            DResidual8 = Take(n * shape.Hidden);
+            DWide8 = Take(n * Math.Max(2 * shape.Intermediate, shape.PackedWidth));
+        }
         Losses = Take(n * sizeof(float));
         NormPartials = Take((2L * shape.Layers + 1) * normBlocks * shape.Hidden * sizeof(float));
         EmbeddingPartials = Take((long)embeddingSlots * shape.Hidden * sizeof(float));
@@ -70,6 +78,16 @@ public sealed class ActivationPlan
 
     /// <summary>(chunk, V padded), in place their gradient.</summary>
     public long Logits { get; }
+
+    /// <summary>8-bit operands: of the projections behind a norm (N, D), of the down projection (N, F).</summary>
+    public long Normalized8 { get; }
+
+    public long Product8 { get; }
+
+    /// <summary>8-bit gradients: of the residual stream (N, D), of gate_up (N, 2 F) or the packed rows.</summary>
+    public long DResidual8 { get; }
+
+    public long DWide8 { get; }
 
     public long Losses { get; }
     public long NormPartials { get; }

@@ -7,12 +7,12 @@ internal sealed class FusedBuffers
 {
     private const int NormBlocksPerMultiprocessor = 2;
 
-    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens)
+    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens, bool eightBits)
     {
         (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
         Chunk = ChunkFor(Positions);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits);
 
         WeightsHigh = device.Allocate(layout.Count * 2, "the weights");
         WeightsLow = device.Allocate(layout.Count * 2, "the master weights");
@@ -24,6 +24,7 @@ internal sealed class FusedBuffers
         NormSums = device.Allocate(NormSumBlocks * sizeof(float), "the gradient norm");
         Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
 
+        EightBits = eightBits ? new EightBitOperands(device, shape, layout) : null;
         Input = new InputLayout(Positions);
         InputBase = device.Allocate(Input.Bytes, "token ids");
         UploadAngles(device, shape, tokens);
@@ -45,6 +46,9 @@ internal sealed class FusedBuffers
     public int NormBlocks { get; }
     public ActivationPlan Plan { get; }
     public InputLayout Input { get; }
+
+    /// <summary>Scales and 8-bit weights; null in 16-bit training.</summary>
+    public EightBitOperands? EightBits { get; }
 
     public nint WeightsHigh { get; }
     public nint WeightsLow { get; }
@@ -73,11 +77,11 @@ internal sealed class FusedBuffers
     public nint Counts => InputBase + Input.Counts;
 
     /// <summary>Bytes of everything except attention's own results.</summary>
-    public static long Predict(FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors) =>
-        layout.Count * 16 + PlanFor(shape, rows * tokens, multiprocessors).Bytes + new InputLayout(rows * tokens).Bytes;
+    public static long Predict(FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors, bool eightBits) =>
+        layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits).Bytes + new InputLayout(rows * tokens).Bytes;
 
-    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximumSlots(positions));
+    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximumSlots(positions), eightBits);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
 

@@ -10,7 +10,8 @@ namespace Streaming.Model.Fused;
 /// <param name="Device">GPU index.</param>
 /// <param name="Deterministic">Two runs agree to the last bit; costs a little speed.</param>
 /// <param name="KernelCache">Folder of compiled kernels.</param>
-public sealed record FusedEngineOptions(int Rows, int Tokens, int Device, bool Deterministic, string KernelCache);
+/// <param name="EightBitProducts">fp8 operands for most products of the layers; needs compute capability 8.9.</param>
+public sealed record FusedEngineOptions(int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, bool EightBitProducts = false);
 
 /// <summary>
 /// Mistral trained on one CUDA GPU without autograd: bf16 products with float32 accumulation, float32 master weights, gradients and
@@ -38,6 +39,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly long _memoryBefore;
     private nint _trainGraph, _evaluateGraph, _updateGraph;
     private int _slot;
+    private bool _weightsChanged = true;
 
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
@@ -49,10 +51,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _device = new CudaDevice(options.Device);
         if (_device.ComputeCapability.Major < 8)
             throw new NotSupportedException($"the fused engine computes in bf16, which {_device.Name} (compute capability {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}) does not have: set training.engine = reference");
+        if (options.EightBitProducts && (_device.ComputeCapability.Major, _device.ComputeCapability.Minor).CompareTo((8, 9)) < 0)
+            throw new NotSupportedException($"training.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set training.precision = bf16");
         _memoryBefore = CudaDevice.Memory().Used;
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         _attention = new LibtorchAttention(_device, _shape, options.Rows, options.Tokens,
-            window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn);
+            window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn, options.Deterministic);
         _kernels = new KernelModule(_device,
             KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape), _device.ComputeCapability, options.KernelCache));
         _products = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic);
@@ -75,7 +79,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     public long ParameterCount => _layout.ParameterCount;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
-    public string Description => $"fused, bf16 with float32 master weights, {_device.Name}";
+    public string Description => $"fused, {(_options.EightBitProducts ? "fp8 and bf16" : "bf16")} with float32 master weights, {_device.Name}";
 
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
     public long DeviceBytes => CudaDevice.Memory().Used - _memoryBefore;
@@ -84,6 +88,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         var predicted = Upload(tokens, rows);
         SetLossScale(1.0f / ((float)predicted * microBatches));
+        if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
         Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
     }
@@ -109,6 +114,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         var predicted = Upload(tokens, rows);
         SetLossScale(1.0f / predicted);
+        if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_evaluateGraph, _device.Stream), "launch the evaluation");
         Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
         return ReadResult().Loss;
@@ -135,16 +141,32 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         try
         {
-            return new FusedBuffers(_device, _shape, _layout, _options.Rows, _options.Tokens);
+            return new FusedBuffers(_device, _shape, _layout, _options.Rows, _options.Tokens, _options.EightBitProducts);
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
             var (used, total) = CudaDevice.Memory();
             var rows = _options.Rows;
-            while (rows > 0 && FusedBuffers.Predict(_shape, _layout, rows, _options.Tokens, _device.Multiprocessors) > total - _memoryBefore) rows--;
-            throw new OutOfDeviceMemoryException(_options.Rows, rows,
-                FusedBuffers.Predict(_shape, _layout, _options.Rows, _options.Tokens, _device.Multiprocessors), total - used, exception);
+            while (rows > 0 && Predict(rows) > total - _memoryBefore) rows--;
+            throw new OutOfDeviceMemoryException(_options.Rows, rows, Predict(_options.Rows), total - used, exception);
         }
+    }
+
+    private long Predict(int rows) =>
+        FusedBuffers.Predict(_shape, _layout, rows, _options.Tokens, _device.Multiprocessors, _options.EightBitProducts);
+
+    // The scales of 8-bit tensors follow what was seen. Before anything was, the micro-batch at hand runs until they have settled
+    // (what one layer saturates hides the next one's range), and its gradient is discarded.
+    private void Calibrate()
+    {
+        const int rounds = 4;
+        _weightsChanged = false;
+        if (_buffers.EightBits is not { } eight) return;
+        eight.Reset(_device);
+        _passes.RoundWeights();
+        for (var i = 0; i < rounds; i++) Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
+        _device.Clear(_buffers.Gradients, _layout.Count * 4);
+        Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
 
     // A first eager run lets the libraries plan and allocate; then the same calls are recorded.
@@ -153,6 +175,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _kernels.Launch("fill_noise", _device.Multiprocessors * 8, OptimizerBlock, _buffers.Arena, _buffers.Plan.Bytes / 4);
         var tokens = new int[_buffers.Positions];
         for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
+        _passes.RoundWeights();
         SetLossScale(1.0f / Upload(tokens, _options.Rows));
         _passes.Forward(_states);
         _passes.Backward(_states);
@@ -196,6 +219,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             _buffers.FirstMoment, _buffers.SecondMoment, _buffers.Scalars, _layout.Count, decayed,
             (float)_optimizer.Beta1, (float)_optimizer.Beta2, (float)_optimizer.Epsilon, (float)_optimizer.WeightDecay);
         _timer.Lap("adamw");
+        _passes.RoundWeights();
     }
 
     // Token ids, labels shifted by one (none across rows, none for absent rows) and the embedding's plan into the device's input block.
@@ -277,6 +301,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
                 engine._device.Upload(Address(kind), source);
                 return;
             }
+            engine._weightsChanged = true;
             var high = new ushort[Math.Min(ChunkElements, source.Length)];
             var low = new short[high.Length];
             for (var start = 0; start < source.Length; start += ChunkElements)

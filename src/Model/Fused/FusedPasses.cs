@@ -1,4 +1,5 @@
 using Streaming.Model.Fused.Cuda;
+using static Streaming.Model.Fused.EightBitOperands;
 
 namespace Streaming.Model.Fused;
 
@@ -32,8 +33,7 @@ internal sealed class FusedPasses(
         for (var i = 0; i < shape.Layers; i++)
         {
             var layer = layout.Layers[i];
-            RmsNorm(plan.Residual[i], 2 * i);
-            products.Forward(At(plan.Packed[i]), At(plan.Normalized), High(layer.PackedProjection), _count, shape.Hidden, shape.PackedWidth);
+            NormAndProject(plan.Residual[i], 2 * i, i, Site.AttentionInput, Matrix.Packed, At(plan.Packed[i]), layer.PackedProjection, shape.PackedWidth);
             timer.Lap("product qkv");
             kernels.Launch("rotary_forward", Grid((long)_count * (shape.Heads + shape.KeyValueHeads) * shape.HeadSize / 16), Block,
                 At(plan.Packed[i]), buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
@@ -46,13 +46,9 @@ internal sealed class FusedPasses(
             if (states is null) attention.Release(state);
             else states[i] = state;
 
-            RmsNorm(plan.Middle[i], 2 * i + 1);
-            products.Forward(At(plan.GateUp[i]), At(plan.Normalized), High(layer.GateUp), _count, shape.Hidden, 2 * shape.Intermediate);
+            NormAndProject(plan.Middle[i], 2 * i + 1, i, Site.FeedForwardInput, Matrix.GateUp, At(plan.GateUp[i]), layer.GateUp, 2 * shape.Intermediate);
             timer.Lap("product gate_up");
-            kernels.Launch("swiglu_forward", Grid((long)_count * shape.Intermediate / 8), Block, At(plan.Product), At(plan.GateUp[i]), _count);
-            timer.Lap("swiglu");
-            products.Forward(At(plan.Residual[i + 1]), At(plan.Product), High(layer.Down), _count, shape.Intermediate, shape.Hidden,
-                add: At(plan.Middle[i]));
+            SwigluAndProject(i);
             timer.Lap("product down");
         }
         RmsNorm(plan.Residual[shape.Layers], 2 * shape.Layers);
@@ -62,20 +58,19 @@ internal sealed class FusedPasses(
     /// <summary>Adds this micro-batch's gradient to the gradient buffer.</summary>
     public void Backward(LibtorchAttention.State[] states)
     {
-        RmsNormBackward(plan.Residual[shape.Layers], 2 * shape.Layers, add: 0);
+        RmsNormBackward(plan.Residual[shape.Layers], 2 * shape.Layers, add: 0, roundedFor: shape.Layers - 1);
         for (var i = shape.Layers - 1; i >= 0; i--)
         {
             var layer = layout.Layers[i];
-            products.InputGradient(At(plan.DProduct), At(plan.DResidual), High(layer.Down), _count, shape.Intermediate, shape.Hidden);
+            InputGradient(At(plan.DProduct), plan.DResidual, plan.DResidual8, i, Site.DResidual, Matrix.Down, layer.Down, shape.Intermediate, shape.Hidden);
             timer.Lap("product down, input gradient");
-            kernels.Launch("swiglu_backward", Grid((long)_count * shape.Intermediate / 8), Block,
-                At(plan.GateUp[i]), At(plan.Product), At(plan.DProduct), _count);
+            SwigluBackward(i);
             timer.Lap("swiglu backward");
             products.WeightGradient(Gradient(layer.Down), At(plan.DResidual), At(plan.Product), _count, shape.Intermediate, shape.Hidden);
             timer.Lap("product down, weight gradient");
-            products.InputGradient(At(plan.DNormalized), At(plan.GateUp[i]), High(layer.GateUp), _count, shape.Hidden, 2 * shape.Intermediate);
+            InputGradient(At(plan.DNormalized), plan.GateUp[i], plan.DWide8, i, Site.DGateUp, Matrix.GateUp, layer.GateUp, shape.Hidden, 2 * shape.Intermediate);
             timer.Lap("product gate_up, input gradient");
-            RmsNormBackward(plan.Middle[i], 2 * i + 1, add: 1);
+            RmsNormBackward(plan.Middle[i], 2 * i + 1, add: 1, roundedFor: null);
             products.WeightGradient(Gradient(layer.GateUp), At(plan.GateUp[i]), At(plan.Normalized), _count, shape.Hidden, 2 * shape.Intermediate);
             timer.Lap("product gate_up, weight gradient");
 
@@ -85,13 +80,12 @@ internal sealed class FusedPasses(
             timer.Lap("product o, weight gradient");
             var gradients = attention.Backward(states[i], At(plan.DAttention));
             timer.Lap("attention backward");
-            kernels.Launch("rotary_backward", Grid((long)_count * shape.PackedWidth / 16), Block,
-                At(plan.DProduct), gradients.Query, gradients.Key, gradients.Value, buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
+            RotaryBackward(i, gradients);
             attention.Release(gradients.Tensors);
             timer.Lap("rotary backward");
-            products.InputGradient(At(plan.DNormalized), At(plan.DProduct), High(layer.PackedProjection), _count, shape.Hidden, shape.PackedWidth);
+            InputGradient(At(plan.DNormalized), plan.DProduct, plan.DWide8, i, Site.DPacked, Matrix.Packed, layer.PackedProjection, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, input gradient");
-            RmsNormBackward(plan.Residual[i], 2 * i, add: 1);
+            RmsNormBackward(plan.Residual[i], 2 * i, add: 1, roundedFor: i > 0 ? i - 1 : null);
             products.WeightGradient(Gradient(layer.PackedProjection), At(plan.DProduct), At(plan.Normalized), _count, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, weight gradient");
         }
@@ -99,20 +93,109 @@ internal sealed class FusedPasses(
         kernels.Launch("rms_norm_weight_gradient", ((shape.Hidden + 31) / 32, layout.NormCount), (32, 8),
             Gradient(layout.Norms), At(plan.NormPartials), buffers.NormBlocks);
         timer.Lap("norm weight gradient");
+        if (buffers.EightBits is not { } eight) return;
+        kernels.Launch("update_scales", (eight.Tensors + 127) / 128, 128, eight.Scalings, eight.Magnitudes, eight.FormatLargest, eight.Tensors);
+        timer.Lap("scales");
+    }
+
+    /// <summary>Rounds the weights to 8 bits; after every update of them.</summary>
+    public void RoundWeights()
+    {
+        if (buffers.EightBits is not { } eight) return;
+        for (var i = 0; i < eight.WeightTensors; i++)
+            kernels.Launch("weight_largest", buffers.Multiprocessors, Block, eight.WeightScaling(i), High(eight.Shapes[i].Offset),
+                (long)eight.Shapes[i].Rows * eight.Shapes[i].Columns);
+        kernels.Launch("weight_scale", (eight.WeightTensors + 127) / 128, 128, eight.WeightScalings, eight.WeightTensors);
+        for (var i = 0; i < eight.WeightTensors; i++)
+        {
+            var (offset, rows, columns) = eight.Shapes[i];
+            kernels.Launch("weight_to_e4m3", ((columns + 63) / 64, (rows + 63) / 64), (32, 8), eight.Straight(i), eight.Transposed(i),
+                High(offset), eight.WeightScaling(i), rows, columns);
+        }
+        timer.Lap("weights to 8 bits");
+    }
+
+    // y = norm(input) W^T, the norm's result in 16 or 8 bits.
+    private void NormAndProject(long input, int norm, int layer, Site site, Matrix matrix, nint y, long weight, int outputs)
+    {
+        if (buffers.EightBits is not { } eight)
+        {
+            RmsNorm(input, norm);
+            products.Forward(y, At(plan.Normalized), High(weight), _count, shape.Hidden, outputs);
+            return;
+        }
+        kernels.Launch("rms_norm_forward_e4m3", NormGrid, FusedShape.RowBlock,
+            At(plan.Normalized8), eight.Scaling(layer, site), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
+        timer.Lap("norm");
+        products.Forward8(y, At(plan.Normalized8), eight.Inverse(layer, site), eight.Straight(layer, matrix), eight.WeightInverse(layer, matrix),
+            _count, shape.Hidden, outputs);
+    }
+
+    private void SwigluAndProject(int layer)
+    {
+        var grid = Grid((long)_count * shape.Intermediate / 8);
+        nint gateUp = At(plan.GateUp[layer]), y = At(plan.Residual[layer + 1]), add = At(plan.Middle[layer]);
+        if (buffers.EightBits is not { } eight)
+        {
+            kernels.Launch("swiglu_forward", grid, Block, At(plan.Product), gateUp, _count);
+            timer.Lap("swiglu");
+            products.Forward(y, At(plan.Product), High(layout.Layers[layer].Down), _count, shape.Intermediate, shape.Hidden, add);
+            return;
+        }
+        kernels.Launch("swiglu_forward_e4m3", grid, Block, At(plan.Product8), eight.Scaling(layer, Site.Product), gateUp, _count);
+        timer.Lap("swiglu");
+        products.Forward8(y, At(plan.Product8), eight.Inverse(layer, Site.Product), eight.Straight(layer, Matrix.Down),
+            eight.WeightInverse(layer, Matrix.Down), _count, shape.Intermediate, shape.Hidden, add);
+    }
+
+    private void SwigluBackward(int layer)
+    {
+        var grid = Grid((long)_count * shape.Intermediate / 8);
+        if (buffers.EightBits is not { } eight)
+            kernels.Launch("swiglu_backward", grid, Block, At(plan.GateUp[layer]), At(plan.Product), At(plan.DProduct), _count);
+        else
+            kernels.Launch("swiglu_backward_e5m2", grid, Block, At(plan.GateUp[layer]), At(plan.DWide8), eight.Scaling(layer, Site.DGateUp),
+                At(plan.Product), At(plan.DProduct), _count);
+    }
+
+    private void RotaryBackward(int layer, LibtorchAttention.Gradients gradients)
+    {
+        var grid = Grid((long)_count * shape.PackedWidth / 16);
+        if (buffers.EightBits is not { } eight)
+            kernels.Launch("rotary_backward", grid, Block, At(plan.DProduct), gradients.Query, gradients.Key, gradients.Value,
+                buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
+        else
+            kernels.Launch("rotary_backward_e5m2", grid, Block, At(plan.DProduct), At(plan.DWide8), eight.Scaling(layer, Site.DPacked),
+                gradients.Query, gradients.Key, gradients.Value, buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
+    }
+
+    private void InputGradient(nint dX, long dY, long dY8, int layer, Site site, Matrix matrix, long weight, int inputs, int outputs)
+    {
+        if (buffers.EightBits is not { } eight)
+            products.InputGradient(dX, At(dY), High(weight), _count, inputs, outputs);
+        else
+            products.InputGradient8(dX, At(dY8), eight.Inverse(layer, site), eight.Transposed(layer, matrix), eight.WeightInverse(layer, matrix),
+                _count, inputs, outputs);
     }
 
     private void RmsNorm(long input, int norm)
     {
-        kernels.Launch("rms_norm_forward", (_count + shape.RowsPerBlock - 1) / shape.RowsPerBlock, FusedShape.RowBlock,
+        kernels.Launch("rms_norm_forward", NormGrid, FusedShape.RowBlock,
             At(plan.Normalized), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
         timer.Lap("norm");
     }
 
-    private void RmsNormBackward(long input, int norm, int add)
+    // roundedFor: the layer whose down projection reads the new gradient of the residual stream in 8 bits.
+    private void RmsNormBackward(long input, int norm, int add, int? roundedFor)
     {
         var partials = plan.NormPartials + (long)norm * buffers.NormBlocks * shape.Hidden * sizeof(float);
-        kernels.Launch("rms_norm_backward", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.Normalized), At(partials),
-            At(input), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon, add);
+        if (buffers.EightBits is { } eight && roundedFor is { } layer)
+            kernels.Launch("rms_norm_backward_e5m2", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.DResidual8),
+                eight.Scaling(layer, Site.DResidual), At(plan.Normalized), At(partials),
+                At(input), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon, add);
+        else
+            kernels.Launch("rms_norm_backward", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.Normalized), At(partials),
+                At(input), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon, add);
         timer.Lap("norm backward");
     }
 
@@ -147,6 +230,8 @@ internal sealed class FusedPasses(
             buffers.JoinBegin, buffers.JoinToken, buffers.Counts);
         timer.Lap("embedding backward");
     }
+
+    private int NormGrid => (_count + shape.RowsPerBlock - 1) / shape.RowsPerBlock;
 
     private static int Grid(long threads) => (int)((threads + Block - 1) / Block);
 }

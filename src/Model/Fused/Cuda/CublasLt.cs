@@ -6,8 +6,8 @@ namespace Streaming.Model.Fused.Cuda;
 internal sealed unsafe class CublasLt
 {
     public const int Compute32F = 68;
-    public const int Float32 = 0, Float16 = 2, BFloat16 = 14;
-    public const int TransposeA = 3, TransposeB = 4;
+    public const int Float32 = 0, Float16 = 2, BFloat16 = 14, E4M3 = 28, E5M2 = 29;
+    public const int TransposeA = 3, TransposeB = 4, ScalePointerA = 17, ScalePointerB = 18, FastAccumulation = 25;
     public const int MaximumWorkspaceBytes = 1;
 
     /// <summary>cublasLtMatmulHeuristicResult_t.</summary>

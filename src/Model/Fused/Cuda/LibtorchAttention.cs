@@ -35,7 +35,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
     private readonly delegate* unmanaged<nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*, nint*, int> _flashForward;
     private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*, int> _flashBackward;
 
-    public LibtorchAttention(CudaDevice device, FusedShape shape, int rows, int tokens, AttentionKernel kernel)
+    public LibtorchAttention(CudaDevice device, FusedShape shape, int rows, int tokens, AttentionKernel kernel, bool deterministic)
     {
         (_device, _shape, _rows, _tokens, _kernel) = (device, shape, rows, tokens, kernel);
         _scale = 1.0 / Math.Sqrt(shape.HeadSize);
@@ -56,6 +56,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         Check(((delegate* unmanaged<nint, int, nint*, int>)NativeLibrary.GetExport(cuda, "aoti_torch_create_cuda_stream_guard"))(device.Stream, device.Ordinal, &guard), "set the stream");
         _streamGuard = guard;
 
+        SetDeterministic(cpu, deterministic);
         const string prefix = "aoti_torch_cuda_";
         if (kernel == AttentionKernel.Cudnn)
         {
@@ -134,6 +135,19 @@ internal sealed unsafe class LibtorchAttention : IDisposable
     {
         foreach (var tensor in tensors)
             if (tensor != 0) _ = _delete(tensor);
+    }
+
+    // torch.use_deterministic_algorithms, which the C shim does not offer: at::globalContext().setDeterministicAlgorithms(value, false).
+    // FlashAttention-2's backward pass asks it whether its sums may race.
+    private static void SetDeterministic(nint library, bool value)
+    {
+        if (!NativeLibrary.TryGetExport(library, "_ZN2at13globalContextEv", out var context)
+            || !NativeLibrary.TryGetExport(library, "_ZN2at7Context26setDeterministicAlgorithmsEbb", out var set))
+        {
+            if (value) throw new NotSupportedException("this libtorch offers no deterministic attention: set training.deterministic = false");
+            return;
+        }
+        ((delegate* unmanaged<nint, byte, byte, void>)set)(((delegate* unmanaged<nint>)context)(), value ? (byte)1 : (byte)0, 0);
     }
 
     // Mistral's window counts the position itself; -1 looks back without end.

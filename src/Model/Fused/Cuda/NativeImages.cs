@@ -11,7 +11,8 @@ internal static class NativeImages
     {
         var mapped = Mapped();
         foreach (var path in mapped)
-            if (Path.GetFileName(path).StartsWith(prefix, StringComparison.Ordinal) && NativeLibrary.TryLoad(path, out var handle))
+            if (Path.GetFileName(path).StartsWith(prefix, StringComparison.Ordinal) && !path.Contains("builtins", StringComparison.Ordinal)
+                && NativeLibrary.TryLoad(path, out var handle))
                 return handle;
         foreach (var neighbour in neighbours)
             foreach (var path in mapped)

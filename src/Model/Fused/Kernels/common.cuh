@@ -82,6 +82,82 @@ static __device__ __forceinline__ uint4 pack(const float* values)
     return packed;
 }
 
+// ---- 8-bit floats --------------------------------------------------------------------------------------------------
+// e4m3 (up to 448) for what flows forward, e5m2 (up to 57344) for gradients; nearest, ties to even, too large becomes the largest.
+
+#define E4M3_LARGEST 448.0f
+#define E5M2_LARGEST 57344.0f
+
+static __device__ __forceinline__ uint32 round_to_8_bits(float value, int mantissa, int bias, float largest)
+{
+    uint32 bits = __float_as_uint(value), sign = bits >> 31 << 7, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return sign | 0x7fu;
+    float absolute = fminf(__uint_as_float(magnitude), largest);
+    // Adding a float whose last bit weighs as much as the result's rounds to it, subnormal results included.
+    int exponent = (int)(__float_as_uint(absolute) >> 23) - 127;
+    if (exponent < 1 - bias) exponent = 1 - bias;
+    float anchor = __uint_as_float((uint32)(exponent - mantissa + 23 + 127) << 23);
+    float rounded = (absolute + anchor) - anchor;
+    uint32 units = (uint32)(rounded * __uint_as_float((uint32)(127 - (1 - bias - mantissa)) << 23)); // in smallest subnormals
+    int power = 0;
+    while (units >= (2u << mantissa)) { units >>= 1; power++; }
+    return sign | (units >> mantissa ? (uint32)((power + 1) << mantissa) | (units & ((1u << mantissa) - 1u)) : units);
+}
+
+static __device__ __forceinline__ uint32 pack_e4m3(float low, float high)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
+    unsigned short packed;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
+    return round_to_8_bits(low, 3, 7, E4M3_LARGEST) | round_to_8_bits(high, 3, 7, E4M3_LARGEST) << 8;
+#endif
+}
+
+static __device__ __forceinline__ uint32 pack_e5m2(float low, float high)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
+    unsigned short packed;
+    asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
+    return round_to_8_bits(low, 2, 15, E5M2_LARGEST) | round_to_8_bits(high, 2, 15, E5M2_LARGEST) << 8;
+#endif
+}
+
+// One scaled tensor: values are multiplied by `scale` before they are rounded; products multiply by `inverse`; `largest` collects the
+// bits of the largest magnitude seen, unscaled.
+struct Scaling
+{
+    float scale;
+    float inverse;
+    uint32 largest;
+    uint32 unused;
+};
+
+static __device__ __forceinline__ uint2 pack_e4m3(const float* values, float scale)
+{
+    uint2 packed;
+    packed.x = pack_e4m3(values[0] * scale, values[1] * scale) | pack_e4m3(values[2] * scale, values[3] * scale) << 16;
+    packed.y = pack_e4m3(values[4] * scale, values[5] * scale) | pack_e4m3(values[6] * scale, values[7] * scale) << 16;
+    return packed;
+}
+
+static __device__ __forceinline__ uint2 pack_e5m2(const float* values, float scale)
+{
+    uint2 packed;
+    packed.x = pack_e5m2(values[0] * scale, values[1] * scale) | pack_e5m2(values[2] * scale, values[3] * scale) << 16;
+    packed.y = pack_e5m2(values[4] * scale, values[5] * scale) | pack_e5m2(values[6] * scale, values[7] * scale) << 16;
+    return packed;
+}
+
+static __device__ __forceinline__ float largest_magnitude(const float* values, float largest)
+{
+    for (int k = 0; k < VECTOR; k++) largest = fmaxf(largest, fabsf(values[k]));
+    return largest;
+}
+
 // ---- Master weights ------------------------------------------------------------------------------------------------
 // A float32 master weight is kept as two 16-bit halves: `high` is the weight rounded to bf16, which the matrix products read
 // as it is; `low` is what rounding took off, as a signed number of float32 units in the last place. Both together are exact.
@@ -156,4 +232,11 @@ static __device__ __forceinline__ void row_sums(float& first, float& second, flo
         first += scratch[start + i][0];
         second += scratch[start + i][1];
     }
+}
+
+// Joins each warp's largest magnitude into a tensor's record; the bits of floats from 0 on are ordered as the floats are.
+static __device__ __forceinline__ void record_largest(Scaling* scaling, float largest)
+{
+    largest = warp_max(largest);
+    if ((threadIdx.x & 31) == 0 && __float_as_uint(largest) > scaling->largest) atomicMax(&scaling->largest, __float_as_uint(largest));
 }
