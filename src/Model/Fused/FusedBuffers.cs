@@ -81,7 +81,7 @@ internal sealed class FusedBuffers
         layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits).Bytes + new InputLayout(rows * tokens).Bytes;
 
     private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximumSlots(positions), eightBits);
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
 
@@ -125,11 +125,11 @@ internal sealed class InputLayout
         Tokens = Take(positions);
         Labels = Take(positions);
         Order = Take(positions);
-        Begin = Take(EmbeddingPlan.MaximumRuns(positions) + 1);
-        RunToken = Take(EmbeddingPlan.MaximumRuns(positions));
-        Slot = Take(EmbeddingPlan.MaximumRuns(positions));
-        JoinBegin = Take(EmbeddingPlan.MaximumJoins(positions) + 1);
-        JoinToken = Take(EmbeddingPlan.MaximumJoins(positions));
+        Begin = Take(EmbeddingPlan.MaximalRuns(positions) + 1);
+        RunToken = Take(EmbeddingPlan.MaximalRuns(positions));
+        Slot = Take(EmbeddingPlan.MaximalRuns(positions));
+        JoinBegin = Take(EmbeddingPlan.MaximalJoins(positions) + 1);
+        JoinToken = Take(EmbeddingPlan.MaximalJoins(positions));
         Counts = Take(2);
     }
 
