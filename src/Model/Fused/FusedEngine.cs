@@ -1,5 +1,7 @@
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Libtorch;
+using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 
 namespace Streaming.Model.Fused;
@@ -43,8 +45,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
-    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options)
+    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
     {
+        LibtorchRuntime.Load();
         (_optimizer, _options) = (optimizer, options);
         _shape = FusedShape.From(model);
         _layout = new ParameterLayout(_shape);
@@ -73,6 +76,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         Parameters = [.. _layout.Entries.Select(entry => new ParameterState(this, entry))];
         Capture();
+        Load(weights);
     }
 
     public MistralConfig Model => _shape.Model;
@@ -167,6 +171,18 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         for (var i = 0; i < rounds; i++) Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
         _device.Clear(_buffers.Gradients, _layout.Count * 4);
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
+    }
+
+    private void Load(IWeightSource weights)
+    {
+        var parameters = ModelParameter.Of(Model).ToDictionary(parameter => parameter.Name);
+        foreach (var state in Parameters)
+        {
+            var parameter = parameters[state.Name];
+            var values = new float[parameter.Count];
+            weights.Read(parameter, values);
+            state.Write(StateKind.Weight, values);
+        }
     }
 
     // A first eager run lets the libraries plan and allocate; then the same calls are recorded.
