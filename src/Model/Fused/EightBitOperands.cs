@@ -10,7 +10,7 @@ namespace Streaming.Model.Fused;
 internal sealed class EightBitOperands
 {
     public const int History = 16;
-    private const int ScalingBytes = 16, InverseOffset = 4;
+    private const int ScalingBytes = 32, InverseOffset = 16;
     private const float E4M3Largest = 448f, E5M2Largest = 57344f;
 
     /// <summary>The rounded tensors of a layer, activations and gradients.</summary>
@@ -81,8 +81,9 @@ internal sealed class EightBitOperands
     /// <summary>Forgets the magnitudes seen; every scale is 1.</summary>
     public void Reset(CudaDevice device)
     {
-        var initial = new float[Tensors * 4];
-        for (var i = 0; i < Tensors; i++) (initial[i * 4], initial[i * 4 + 1]) = (1f, 1f);
+        const int floats = ScalingBytes / sizeof(float);
+        var initial = new float[Tensors * floats];
+        for (var i = 0; i < Tensors; i++) (initial[i * floats], initial[i * floats + InverseOffset / sizeof(float)]) = (1f, 1f);
         device.Upload<float>(_scalings, initial);
         device.Clear(_weightScalings, (long)WeightTensors * ScalingBytes);
         device.Clear(Magnitudes, (long)Tensors * History * sizeof(float));

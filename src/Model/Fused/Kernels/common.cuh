@@ -131,9 +131,10 @@ static __device__ __forceinline__ uint32 pack_e5m2(float low, float high)
 struct Scaling
 {
     float scale;
-    float inverse;
     uint32 largest;
-    uint32 unused;
+    uint32 unused[2];
+    float inverse;          // 16-byte aligned, as cuBLASLt wants it
+    uint32 unused_too[3];
 };
 
 static __device__ __forceinline__ uint2 pack_e4m3(const float* values, float scale)
