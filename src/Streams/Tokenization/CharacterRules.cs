@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -37,6 +38,7 @@ internal sealed class CharacterRules
     /// Follows the UTF-8 of one character from a state; negative where no rule goes on so.
     /// <paramref name="rule"/> is the rule that ends with this character, or negative.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int Step(int state, Rune character, out int rule)
     {
         Span<byte> utf8 = stackalloc byte[4];
@@ -72,6 +74,7 @@ internal sealed class CharacterRules
 
     private static uint Offset(uint unit) => (unit >> 10) << (int)((unit & 0x200) >> 6);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (char[] Text, int[] At) DecodeReplacements(ReadOnlySpan<byte> utf8)
     {
         var text = new char[utf8.Length];

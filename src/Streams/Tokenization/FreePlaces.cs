@@ -1,85 +1,81 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
 namespace Streaming.Streams.Tokenization;
 
 /// <summary>
-/// The places of a growing array that nothing lies in yet, linked in order. Place 0 is the trie's root: it heads the list
-/// and is never free; the place after the last is the list's end.
+/// The places of a growing array that nothing lies in yet. Each taken place points towards the next free one, and walks
+/// shorten the way, so the next free place is found in almost constant time. Place 0 is the trie's root and never free.
 /// </summary>
-internal sealed class FreePlaces
+internal sealed class FreePlaces(int size)
 {
-    // More tries pack the array a little denser and make a hostile vocabulary slower to refuse.
-    private const int PlacesTried = 64;
-    private const int PlacesPassed = 4096;
+    // More tries pack the array a little denser and take longer.
+    private const int PlacesTried = 512;
 
-    private int[] _next;
-    private int[] _previous;
-    private bool[] _taken;
+    // Where the last family of about this size found its place: what lies before is too crowded for the next.
+    private readonly int[] _from = new int[32];
 
-    public FreePlaces(int size)
-    {
-        _next = new int[2];
-        _previous = new int[2];
-        _taken = new bool[2];
-        _next[0] = 1;
-        _taken[0] = true;
-        Grow(size);
-    }
-
-    private int Size => _taken.Length - 1;
+    // _forward[p] is p where p is free, else a place not behind the next free one; beyond the array all is free.
+    private int[] _forward = Enumerable.Range(0, size).ToArray();
 
     /// <summary>One past the last place taken.</summary>
     public int End { get; private set; } = 1;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Take(int place)
     {
-        Grow(place + 1);
-        _taken[place] = true;
-        _next[_previous[place]] = _next[place];
-        _previous[_next[place]] = _previous[place];
+        if (place >= _forward.Length)
+            Grow(place + 1);
+        _forward[place] = place + 1;
         End = Math.Max(End, place + 1);
     }
 
     /// <summary>A base of at least 1 at which the places of all <paramref name="codes"/> are free.</summary>
-    public int FindBase(List<int> codes)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public int FindBase(ReadOnlySpan<int> codes)
     {
-        var first = codes.Min();
-        var (tried, passed) = (0, 0);
-        for (var place = _next[0]; place < End && tried < PlacesTried && passed < PlacesPassed; place = _next[place])
-        {
-            if (place <= first)
-            {
-                passed++;
-                continue;
-            }
-            tried++;
-            if (AreFree(place - first, codes))
-                return place - first;
-        }
-        return Math.Max(1, End - first);
+        var first = int.MaxValue;
+        foreach (var code in codes)
+            first = Math.Min(first, code);
+        ref var from = ref _from[BitOperations.Log2((uint)codes.Length)];
+        var place = NextFree(Math.Max(from, first + 1));
+        for (var tried = 0; place < End && tried < PlacesTried && !AreFree(place - first, codes); tried++)
+            place = NextFree(place + 1);
+        if (place < End && !AreFree(place - first, codes))
+            place = Math.Max(End, first + 1);
+        from = place;
+        return place - first;
     }
 
-    private bool AreFree(int start, List<int> codes)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private bool AreFree(int start, ReadOnlySpan<int> codes)
     {
         foreach (var code in codes)
         {
-            if (start + code < End && _taken[start + code])
+            if (start + code < End && _forward[start + code] != start + code)
                 return false;
         }
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int NextFree(int place)
+    {
+        while (place < End && _forward[place] != place)
+        {
+            var next = _forward[place];
+            if (next < End)
+                _forward[place] = _forward[next]; // halves the way for the next walk
+            place = next;
+        }
+        return place;
+    }
+
     private void Grow(int size)
     {
-        var end = Size;
-        if (size <= end)
-            return;
-        size = Math.Max(size, end * 2);
-        Array.Resize(ref _next, size + 1);
-        Array.Resize(ref _previous, size + 1);
-        Array.Resize(ref _taken, size + 1);
-        for (var place = end; place < size; place++)
-        {
-            _next[place] = place + 1;
-            _previous[place + 1] = place;
-        }
+        var old = _forward.Length;
+        Array.Resize(ref _forward, Math.Max(size, old * 2));
+        for (var place = old; place < _forward.Length; place++)
+            _forward[place] = place;
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace Streaming.Streams.Tokenization;
 
@@ -19,6 +20,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     public int Field { get; private set; }
 
     /// <summary>Moves to the next field; false at the end of the message. Its value must then be read or skipped.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool Next()
     {
         if (_position == _message.Length)
@@ -32,6 +34,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     }
 
     /// <summary>Reads a varint field; false, with the field skipped, where it has another wire type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryReadVarint(out ulong value)
     {
         value = 0;
@@ -45,6 +48,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     }
 
     /// <summary>Reads a float field; false, with the field skipped, where it has another wire type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryReadFloat(out float value)
     {
         value = 0;
@@ -58,6 +62,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     }
 
     /// <summary>Reads a string, bytes or message field; false, with the field skipped, where it has another wire type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool TryReadBytes(out ReadOnlySpan<byte> value)
     {
         value = default;
@@ -115,6 +120,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ReadOnlySpan<byte> Take(ulong length)
     {
         var left = _message.Length - _position;
@@ -125,6 +131,7 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
         return taken;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ulong ReadVarint()
     {
         ulong value = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Unicode;
 
@@ -54,6 +55,7 @@ internal static class SentencePieceModelReader
         return bytes.ToArray();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static SentencePieceModel ReadModel(ReadOnlySpan<byte> file)
     {
         var model = new SentencePieceModel();
@@ -86,6 +88,7 @@ internal static class SentencePieceModelReader
         return model;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Piece ReadPiece(ReadOnlySpan<byte> message, int id)
     {
         ReadOnlySpan<byte> text = default;

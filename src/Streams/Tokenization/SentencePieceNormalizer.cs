@@ -1,6 +1,7 @@
-using System.Buffers;
-using System.Text;
 using Microsoft.ML.Tokenizers;
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Text;
 
 namespace Streaming.Streams.Tokenization;
 
@@ -157,6 +158,7 @@ public sealed class SentencePieceNormalizer : Normalizer
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (int[] States, int[] Values) FindStarters()
     {
         var states = new List<int> { -1 }; // the first entry is that of all surrogates

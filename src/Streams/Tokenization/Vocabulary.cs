@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace Streaming.Streams.Tokenization;
 
@@ -78,9 +79,10 @@ internal sealed class Vocabulary
         return value <= FirstUserDefined ? UserDefinedId(value) : value <= FirstUnused ? UnusedId(value) : value;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (PieceTrie All, PieceTrie? UserDefined) Arrange()
     {
-        var all = new PieceTrieBuilder();
+        var all = new PieceTrieBuilder(expectedNodes: _pieces.Length * 3 / 2);
         PieceTrieBuilder? userDefined = null;
         var bytesFound = 0;
         for (var id = 0; id < _pieces.Length; id++)
@@ -89,7 +91,7 @@ internal sealed class Vocabulary
             var isNew = type switch
             {
                 PieceType.Normal => all.TryAdd(text, id, score),
-                PieceType.UserDefined => all.TryAdd(text, FirstUserDefined - id, 0) && (userDefined ??= new()).TryAdd(text, id, 0),
+                PieceType.UserDefined => all.TryAdd(text, FirstUserDefined - id, 0) && (userDefined ??= new(expectedNodes: 64)).TryAdd(text, id, 0),
                 PieceType.Unused => all.TryAdd(text, FirstUnused - id, 0),
                 _ => _reserved.TryAdd(text, id),
             };
