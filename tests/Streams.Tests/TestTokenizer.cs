@@ -8,7 +8,8 @@ internal static class TestTokenizer
 {
     private const int AddDummyPrefix = 3, RemoveExtraWhitespaces = 4;
 
-    public static UnigramTokenizer Instance { get; } = ModelFile.WithUnknown()
+    /// <summary>The model's file.</summary>
+    public static byte[] Model { get; } = ModelFile.WithUnknown()
         .Piece("<s>", 0, ModelFile.Control)
         .Piece("</s>", 0, ModelFile.Control)
         .BytePieces()
@@ -17,5 +18,7 @@ internal static class TestTokenizer
         .Trainer(35, 1) // byte fallback
         .Normalizer(AddDummyPrefix, false)
         .Normalizer(RemoveExtraWhitespaces, false)
-        .Load();
+        .ToBytes();
+
+    public static UnigramTokenizer Instance { get; } = ModelFile.Load(Model);
 }

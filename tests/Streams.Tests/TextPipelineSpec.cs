@@ -1,4 +1,6 @@
+using System.IO.Pipes;
 using System.Text;
+using Streaming.Streams.Batches;
 using Streaming.Streams.Compression;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Normalization;
@@ -129,6 +131,33 @@ public sealed class TextPipelineSpec(StreamFixture streams) : IClassFixture<Stre
         var batches = await streams.Take(options, statistics: statistics);
         Assert.Equal(3, statistics.InvalidBytes);
         Assert.InRange(batches.Sum(batch => batch.Tokens.Length), 1_000_000, 1_000_100);
+    }
+
+    [Fact]
+    public async Task A_pipe_is_read_like_a_file_and_skipped_up_to_the_cursor()
+    {
+        var text = Encoding.UTF8.GetBytes(Text);
+        var expected = await streams.Take(Options(_files.Write("text", text)));
+        Assert.Equal(expected.SelectMany(batch => batch.Tokens), await Piped(null));
+        var cursor = expected[4].Cursor with { Sources = [new SourceIdentity("pipe", null)] };
+        Assert.Equal(expected.Skip(5).SelectMany(batch => batch.Tokens), await Piped(cursor));
+
+        async Task<IEnumerable<int>> Piped(PipelineCursor? cursor)
+        {
+            using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+            var path = Path.Combine(_files.Folder, "pipe");
+            File.Delete(path);
+            using var end = File.OpenHandle($"/proc/self/fd/{pipe.GetClientHandleAsString()}"); // outlives the pipe's own
+            File.CreateSymbolicLink(path, $"/proc/self/fd/{end.DangerousGetHandle()}");
+            var writing = Task.Run(() =>
+            {
+                pipe.Write(Archives.Compress(CompressionFormat.Gzip, text));
+                pipe.Dispose();
+            });
+            var tokens = (await streams.Take(Options(path), cursor: cursor)).SelectMany(batch => batch.Tokens);
+            await writing;
+            return tokens;
+        }
     }
 
     [Fact]

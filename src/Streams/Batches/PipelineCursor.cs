@@ -27,6 +27,13 @@ public sealed record PipelineCursor
     /// <summary>Tokens of the text from the line on that have been handed out.</summary>
     public required long TokensTaken { get; init; }
 
+    /// <summary>By value: a cursor that was stored and read back equals the one that was stored.</summary>
+    public bool Equals(PipelineCursor? other) =>
+        other is not null && Version == other.Version && Position == other.Position && Document == other.Document
+        && TokensTaken == other.TokensTaken && Sources.SequenceEqual(other.Sources);
+
+    public override int GetHashCode() => HashCode.Combine(Version, Position, Document, TokensTaken, Sources.Count);
+
     /// <summary>Refuses sources other than those of the cursor.</summary>
     /// <exception cref="SourceException">The cursor is of another version, or a file is missing, new, moved or of another length.</exception>
     internal void Verify(IReadOnlyList<SourceFile> files)

@@ -43,14 +43,9 @@ public static class SourceList
 
     private static SourceFile Measure(string path)
     {
-        var attributes = File.GetAttributes(path);
-        // What is neither a regular file nor a link to one, a named pipe for instance, has no length to speak of.
-        var measurable = (attributes & FileAttributes.Device) == 0 && (attributes & FileAttributes.ReparsePoint) == 0;
-        if (!measurable)
-        {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return new SourceFile(path, file.CanSeek ? file.Length : null);
-        }
-        return new SourceFile(path, new FileInfo(path).Length);
+        var file = new FileInfo(path);
+        file = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
+        // /dev/stdin and a shell's <(command) are links to pipes, which have no path of their own.
+        return new SourceFile(path, file.Exists ? file.Length : null);
     }
 }
