@@ -41,6 +41,9 @@ public sealed record TrainingOptions
     /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "auto";
 
+    /// <summary>libtorch to load: <c>auto</c>, <c>bundled</c>, or a folder of an installed PyTorch.</summary>
+    public string Libtorch { get; init; } = "auto";
+
     /// <summary>null chooses: bf16 where the GPU has it, float32 elsewhere.</summary>
     public Precision? Precision { get; init; }
 

@@ -1,5 +1,5 @@
-using System.Threading.Channels;
 using Streaming.Streams.Batches;
+using Streaming.Streams.Measurement;
 
 namespace Streaming.Actors;
 
@@ -8,13 +8,17 @@ public static class PipelineProtocol
 {
     internal interface ICommand;
 
+    /// <summary>The training text is open, for the first time or again after a rollback.</summary>
+    /// <param name="Statistics">Counts what the stages do from now on; may be read at any time.</param>
+    public sealed record TextOpened(PipelineStatistics Statistics) : RunProtocol.IEvent;
+
     /// <summary>Open the training text behind a cursor; a stream that is open is closed first. Answered by <see cref="Opened"/> or <see cref="NotOpened"/>.</summary>
     /// <param name="Cursor">Where to go on; null begins at the beginning.</param>
     /// <param name="Request">Comes back in the answer, so that a restarted trainer knows its own.</param>
     internal sealed record Open(PipelineCursor? Cursor, object Request) : ICommand;
 
     /// <summary>The training text is open.</summary>
-    internal sealed record Opened(ChannelReader<TokenBatch> Batches, object Request);
+    internal sealed record Opened(BatchStream Text, object Request);
 
     /// <summary>The training text cannot be opened.</summary>
     internal sealed record NotOpened(Exception Failure, object Request);

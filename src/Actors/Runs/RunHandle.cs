@@ -21,7 +21,7 @@ public sealed class RunHandle
     {
         lock (_lock)
         {
-            if (_requested is not null)
+            if (_requested is not null || _outcome.Task.IsCompleted)
                 return;
             _requested = signal;
             _supervisor?.Tell(new RunProtocol.Stop(signal));

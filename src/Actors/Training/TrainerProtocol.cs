@@ -50,7 +50,11 @@ public static class TrainerProtocol
     public sealed record SampleGenerated(long Step, string Prompt, string Text) : RunProtocol.IEvent;
 
     /// <summary>To the supervisor: the trainer has nothing more to do, and what it learned is in a checkpoint.</summary>
-    internal sealed record Finished(TrainingEnd End, long Step, string? Checkpoint);
+    /// <param name="End">Why.</param>
+    /// <param name="Step">Steps of the run.</param>
+    /// <param name="StepsTaken">Those that this trainer took.</param>
+    /// <param name="Checkpoint">Where they are; null before the first checkpoint.</param>
+    internal sealed record Finished(TrainingEnd End, long Step, long StepsTaken, string? Checkpoint);
 }
 
 /// <summary>Why the trainer came to its end.</summary>
