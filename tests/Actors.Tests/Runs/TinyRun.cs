@@ -1,4 +1,6 @@
 using Streaming.Model;
+using Streaming.Model.Engines;
+using Streaming.Model.Libtorch;
 using Streaming.Tests;
 
 namespace Streaming.Actors.Tests.Runs;
@@ -6,6 +8,13 @@ namespace Streaming.Actors.Tests.Runs;
 /// <summary>A real run small enough for tests: the sample corpus and tokenizer, a Mistral of two narrow layers, float32 on the CPU.</summary>
 internal static class TinyRun
 {
+    /// <summary>Matrices this small gain nothing from a second thread, and lose much where other tests want it.</summary>
+    static TinyRun()
+    {
+        LibtorchRuntime.Load();
+        TorchSharp.torch.set_num_threads(1);
+    }
+
     public static string Samples { get; } = Path.Combine(ReferenceData.RepositoryRoot, "samples");
 
     public static MistralConfig Model { get; } = MistralConfig.Load(Path.Combine(ReferenceData.RepositoryRoot, "models", "mistral-sample")) with
@@ -41,7 +50,7 @@ internal static class TinyRun
             LearningRate = 1e-3,
             WarmupSteps = 3,
             Device = "cpu",
-            Precision = Streaming.Model.Engines.Precision.Float32,
+            Precision = Precision.Float32,
         },
         Checkpoints = new() { SaveSteps = 4, SaveTotalLimit = 0 },
         Evaluation = new() { EvalSteps = 5, Batches = 2 },
