@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using Akka.Streams;
 using Streaming.Streams;
 using Streaming.Streams.Batches;
@@ -13,6 +14,7 @@ internal sealed class PipelineActor : ReceiveActor
 {
     private readonly RunOptions _options;
     private readonly IMaterializer _materializer;
+    private readonly EventStream _events = Context.System.EventStream;
     private readonly HashSet<IActorRef> _awaitHeldOut = [];
     private BatchStream? _training;
     private BatchStream? _validation;
@@ -45,7 +47,7 @@ internal sealed class PipelineActor : ReceiveActor
         {
             _training?.Dispose();
             _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor);
-            Context.System.EventStream.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
+            _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }
         catch (Exception failure)
@@ -100,5 +102,5 @@ internal sealed class PipelineActor : ReceiveActor
         _awaitHeldOut.Clear();
     }
 
-    private void Notice(string sentence) => Context.System.EventStream.Publish(new RunProtocol.Noticed(sentence));
+    private void Notice(string sentence) => _events.Publish(new RunProtocol.Noticed(sentence));
 }

@@ -20,28 +20,33 @@ internal static class FailureTable
         TrainingFailedException { InnerException: RunRefusedException } => Decision.EndRun, // asked for what cannot be done
         TrainingFailedException { InnerException: ModelException } => Decision.EndRun, // a bad file or device stays one
         TrainingFailedException { InnerException: { } reason } when IsDeadDevice(reason) => Decision.EndRun, // only a new process gets a new context
-        TrainingFailedException => Decision.RollBack, // a loss that is not a number, an engine's exception
+        TrainingFailedException => Decision.RollBack, // a loss that is not a number, memory that ran out, an engine's exception
         _ => Decision.EndRun, // a fault in an actor that holds no state to go back to
     };
 
     /// <summary>How the run's outcome tells a failure: a mistake of the user is a sentence alone, a bug keeps its exception.</summary>
+    /// <param name="failure">What a child failed with.</param>
+    /// <param name="rollbacks">How often the run had returned to its last checkpoint because of it.</param>
     internal static RunOutcome.Failed Outcome(Exception failure, int rollbacks)
     {
-        var reason = failure is TrainingFailedException { InnerException: { } inner } ? inner : failure;
+        var training = failure as TrainingFailedException;
+        var reason = training?.InnerException ?? failure;
         var again = rollbacks == 0 ? "" : $" (and again after {rollbacks} returns to the last checkpoint)";
         return reason switch
         {
-            RunRefusedException or ModelException => new(reason.Message, 2, null),
-            NonFiniteLossException => new($"{reason.Message}{again}: lower training.learning-rate, or check the text behind that step", 1, null),
-            _ when IsDeadDevice(reason) => new($"the GPU's context is dead ({FirstLine(reason)}): start the run again, it continues from its last checkpoint", 1, reason),
-            _ => new($"{failure.Message}{again}", 1, reason),
+            RunRefusedException or ModelException => new(reason.Message, training is { Begun: true } ? 1 : 2, null),
+            NonFiniteLossException => new($"{reason.Message}{again}: lower training.learning-rate, or look at the text behind that step", 1, null),
+            _ when IsOutOfMemory(reason) => new($"the GPU's memory is too small for this run ({reason.FirstLine()}){again}: lower training.per-device-train-batch-size or data.block-size", 1, null),
+            _ when IsDeadDevice(reason) => new($"the GPU's context is dead ({reason.FirstLine()}): start the run again, it continues from its last checkpoint", 1, reason),
+            _ => new($"{failure.FirstLine()}{again}", 1, reason),
         };
     }
 
     // Errors after which every further CUDA call of the process fails.
     private static bool IsDeadDevice(Exception failure) =>
-        failure.Message.Contains("CUDA error", StringComparison.OrdinalIgnoreCase)
-        && !failure.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase);
+        failure.Message.Contains("CUDA error", StringComparison.OrdinalIgnoreCase) && !IsOutOfMemory(failure);
 
-    private static string FirstLine(Exception failure) => failure.Message.AsSpan().TrimStart().ToString().Split('\n')[0].TrimEnd();
+    private static bool IsOutOfMemory(Exception failure) =>
+        failure.Message.Contains("CUDA", StringComparison.OrdinalIgnoreCase)
+        && failure.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase);
 }

@@ -9,8 +9,19 @@ public sealed class RunRefusedException(string sentence, Exception? inner = null
 public sealed class NonFiniteLossException(long step, string what) : Exception($"{what} at step {step}");
 
 /// <summary>Carries where the trainer was when it failed; the reason is the inner exception.</summary>
-internal sealed class TrainingFailedException(long step, Exception reason)
-    : Exception($"training failed at step {step}: {reason.Message}", reason)
+/// <param name="step">The step that was being taken.</param>
+/// <param name="begun">Whether this trainer had taken a step.</param>
+/// <param name="reason">What it failed with.</param>
+internal sealed class TrainingFailedException(long step, bool begun, Exception reason)
+    : Exception($"training failed at step {step}: {reason.FirstLine()}", reason)
 {
-    public long Step { get; } = step;
+    public long Step => step;
+
+    public bool Begun => begun;
+}
+
+internal static class ExceptionText
+{
+    /// <summary>The message without the native stack that libtorch appends.</summary>
+    public static string FirstLine(this Exception failure) => failure.Message.Trim().Split('\n')[0].TrimEnd();
 }

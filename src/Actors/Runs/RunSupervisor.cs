@@ -36,7 +36,7 @@ internal sealed class RunSupervisor : ReceiveActor
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
         Receive<Abandon>(abandon => Conclude(abandon.Outcome));
         Receive<Terminated>(OnTerminated);
-        ReceiveAny(message => _trainer.Forward(message)); // the trainer's commands may be sent to the run
+        Receive<TrainerProtocol.ICommand>(command => _trainer.Forward(command)); // who knows the run need not know its trainer
     }
 
     public static Props Props(RunOptions options, RunHandle run, Func<RunOptions, ITrainingEngine> engines) =>

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Streams.Batches;
@@ -201,8 +202,17 @@ internal sealed class TrainerActor : ReceiveActor
     private bool Sample()
     {
         _agenda!.SampleTaken();
-        var text = TextSample.Generate(_options, _session!.Engine);
-        Publish(new TrainerProtocol.SampleGenerated(_session.Step, _options.Evaluation.SamplePrompt, text));
+        try
+        {
+            var text = TextSample.Generate(_options, _session!.Engine);
+            Publish(new TrainerProtocol.SampleGenerated(_session.Step, _options.Evaluation.SamplePrompt, text));
+        }
+        catch (Exception failure)
+        {
+            // The training is done and its last checkpoint on the way: no reason to go back.
+            Context.GetLogger().Error(failure, "the sample could not be generated");
+            Publish(new RunProtocol.Noticed($"the sample could not be generated: {failure.FirstLine()}"));
+        }
         return true;
     }
 
@@ -221,7 +231,7 @@ internal sealed class TrainerActor : ReceiveActor
         }
         catch (Exception failure)
         {
-            throw new TrainingFailedException((_session?.Step ?? -1) + 1, failure);
+            throw new TrainingFailedException((_session?.Step ?? 0) + 1, _session is { StepsTaken: > 0 }, failure);
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed class TrainingSession : IDisposable
 
     private const int LossesKept = 64;
 
+    private static readonly JsonSerializerOptions s_cursorFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
     private readonly RunOptions _options;
     private readonly LearningRateSchedule _schedule;
     private readonly Queue<float> _losses = new(LossesKept);
@@ -147,7 +149,7 @@ internal sealed class TrainingSession : IDisposable
         {
             Step = Step,
             TokensSeen = Tokens,
-            Cursor = JsonSerializer.SerializeToElement(Cursor),
+            Cursor = JsonSerializer.SerializeToElement(Cursor, s_cursorFormat),
             Losses = [.. _losses],
             Seed = _options.Training.Seed,
         });
@@ -163,7 +165,7 @@ internal sealed class TrainingSession : IDisposable
     {
         Step = state.Step;
         Tokens = state.TokensSeen;
-        Cursor = state.Cursor.Deserialize<PipelineCursor>();
+        Cursor = state.Cursor.Deserialize<PipelineCursor>(s_cursorFormat);
         foreach (var loss in state.Losses)
             Remember(loss);
     }
