@@ -54,7 +54,7 @@ internal sealed class PipelineStages
     /// <summary>Sentences to tokens.</summary>
     public LineWork Tokenize { get; }
 
-    public SourceReader CreateReader() => new(_files, _options.Epochs, _start.Position, _lines, Statistics);
+    public SourceReader CreateReader() => new(_files, _options.Epochs, _start.Position, _options.TextBatchBytes, _lines, Statistics);
 
     public DocumentSplit CreateSplit() => new(_split, _options.ValidationFraction, _start.Document);
 

@@ -10,11 +10,8 @@ namespace Streaming.Streams.Sources;
 /// follows from where it starts.
 /// </summary>
 internal sealed class SourceReader(
-    IReadOnlyList<SourceFile> files, int epochs, SourcePosition start, LineBatchPool pool, PipelineStatistics statistics)
+    IReadOnlyList<SourceFile> files, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
 {
-    /// <summary>UTF-8 bytes after which a batch is handed on.</summary>
-    public const int BatchBytes = 64 << 10;
-
     /// <summary>The batches from the start on, read as they are asked for.</summary>
     /// <exception cref="SourceException">A source cannot be read to its end.</exception>
     public IEnumerable<LineBatch> Read(CancellationToken stop)
@@ -51,7 +48,7 @@ internal sealed class SourceReader(
             batch.Position = position;
             try
             {
-                while (lines.Offset - position.Offset < BatchBytes && lines.Read(batch.Lines)) { }
+                while (lines.Offset - position.Offset < batchBytes && lines.Read(batch.Lines)) { }
             }
             catch (Exception exception) when (exception is not SourceException)
             {

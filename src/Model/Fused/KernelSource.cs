@@ -1,0 +1,40 @@
+using System.Text;
+
+namespace Streaming.Model.Fused;
+
+/// <summary>The kernels' CUDA source (embedded from <c>Kernels/</c>) and the macros that fix a model's shape in it.</summary>
+public static class KernelSource
+{
+    private static readonly string[] Files =
+        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "scaling.cu"];
+
+    /// <summary>One translation unit that needs no header.</summary>
+    public static string Text { get; } = Read();
+
+    /// <summary>Macro definitions, <c>NAME=value</c>, in a fixed order.</summary>
+    public static IReadOnlyList<string> Macros(FusedShape shape) =>
+    [
+        $"HIDDEN={shape.Hidden}",
+        $"INTERMEDIATE={shape.Intermediate}",
+        $"HEADS={shape.Heads}",
+        $"KEY_VALUE_HEADS={shape.KeyValueHeads}",
+        $"HEAD_SIZE={shape.HeadSize}",
+        $"VOCABULARY={shape.Vocabulary}",
+        $"VOCABULARY_PADDED={shape.VocabularyPadded}",
+        $"ROW_THREADS={shape.RowThreads}",
+        "HALF_PRECISION=0",
+    ];
+
+    private static string Read()
+    {
+        var text = new StringBuilder();
+        foreach (var file in Files)
+        {
+            using var stream = typeof(KernelSource).Assembly.GetManifestResourceStream("kernels/" + file)
+                ?? throw new InvalidOperationException($"the kernel source {file} is not embedded");
+            using var reader = new StreamReader(stream);
+            text.Append("#line 1 \"").Append(file).Append("\"\n").Append(reader.ReadToEnd()).Append('\n');
+        }
+        return text.ToString();
+    }
+}
