@@ -58,7 +58,7 @@ internal sealed class PipelineStages
 
     public DocumentSplit CreateSplit() => new(_split, _options.ValidationFraction, _start.Document);
 
-    public BatchPacker CreatePacker() => new(_options.Rows, _options.BlockSize, _start, _lines, Arrays, Statistics);
+    public BatchPacker CreatePacker() => new(_options.Rows, _options.BlockSize, _options.Epochs == 0, _start, _lines, Arrays, Statistics);
 
     private static void NormalizeAndSplit(LineBatch batch)
     {

@@ -15,9 +15,6 @@ public sealed class StreamFixture : IAsyncDisposable
 
     public IMaterializer Materializer { get; }
 
-    /// <summary>A materializer that a test may shut down.</summary>
-    public ActorMaterializer CreateMaterializer() => ActorMaterializer.Create(_system);
-
     /// <summary>The first batches of a path, all of them if there are fewer.</summary>
     internal async Task<IReadOnlyList<TokenBatch>> Take(
         PipelineOptions options, Split split = Split.Train, PipelineCursor? cursor = null, int count = int.MaxValue, PipelineStatistics? statistics = null) =>

@@ -44,8 +44,9 @@ public sealed class BatchStream : IDisposable
     }
 
     /// <summary>
-    /// The batches, in order. It completes after the last one, and after a stop; it fails with the path's own failure, for
-    /// instance a <see cref="SourceException"/>, after the batches that came before.
+    /// The batches, in order. It completes after the last one, and after a stop. It fails with the path's own failure, for
+    /// instance a <see cref="SourceException"/>, after the batches in the queue; text that was under way between the
+    /// stages is not yielded then, but found again from the cursor of the last batch.
     /// </summary>
     public ChannelReader<TokenBatch> Reader { get; }
 

@@ -4,14 +4,14 @@ namespace Streaming.Streams.Compression;
 /// LZMA2: LZMA in chunks of at most 2 MiB. A chunk at a time is decoded into a window that slides; the window grows with
 /// the data and not with what the header announces.
 /// </summary>
-internal sealed class Lzma2Decoder
+internal sealed unsafe class Lzma2Decoder : IDisposable
 {
     private const int LongestChunk = 1 << 21;
     private const int LongestDictionary = 1536 << 20; // the encoder's own limit
 
     private readonly LzmaDecoder _decoder = new();
     private readonly byte[] _chunk = new byte[(1 << 16) + LzmaDecoder.Slack];
-    private byte[] _window = new byte[1 << 18];
+    private readonly NativeBuffer _window = new(1 << 18);
     private int _dictionaryLength;
     private int _history;
     private int _position;
@@ -45,7 +45,7 @@ internal sealed class Lzma2Decoder
     /// <summary>Takes decoded bytes; no more than <see cref="Available"/>.</summary>
     public void Take(Span<byte> buffer)
     {
-        _window.AsSpan(_handedOut, buffer.Length).CopyTo(buffer);
+        _window.Span(_handedOut, buffer.Length).CopyTo(buffer);
         _handedOut += buffer.Length;
     }
 
@@ -77,7 +77,7 @@ internal sealed class Lzma2Decoder
 
     private void Copy(InputBuffer input, int length)
     {
-        input.ReadExactly(_window.AsSpan(_position, length));
+        input.ReadExactly(_window.Span(_position, length));
         BytesTaken += length;
     }
 
@@ -102,7 +102,7 @@ internal sealed class Lzma2Decoder
         input.ReadExactly(_chunk.AsSpan(0, compressedLength));
         BytesTaken += compressedLength;
         var history = Math.Max(_history, _position - _dictionaryLength);
-        if (!_decoder.Decode(_window, _position, _position + length, history, _streamPosition, _chunk, compressedLength))
+        if (!_decoder.Decode(_window.Start, _position, _position + length, history, _streamPosition, _chunk, compressedLength))
             throw Damaged();
     }
 
@@ -113,13 +113,14 @@ internal sealed class Lzma2Decoder
             return;
         var keep = Math.Min(_dictionaryLength, _position - _history);
         var longest = _dictionaryLength + Math.Max(_dictionaryLength / 2, 2 * LongestChunk);
-        var slides = keep + length <= _window.Length && (keep <= _window.Length / 2 || _window.Length >= longest);
-        var target = slides ? _window : new byte[Math.Max(keep + length, Math.Min(longest, _window.Length * 2L))];
-        _window.AsSpan(_position - keep, keep).CopyTo(target);
-        _window = target;
+        _window.Span(_position - keep, keep).CopyTo(_window.Span(0, keep));
+        if (keep + length > _window.Length || (keep > _window.Length / 2 && _window.Length < longest))
+            _window.Grow(Math.Max(keep + length, (int)Math.Min(longest, _window.Length * 2L)));
         _history = 0;
         _position = _handedOut = keep;
     }
+
+    public void Dispose() => _window.Dispose();
 
     private byte Next(InputBuffer input)
     {

@@ -59,18 +59,18 @@ internal sealed unsafe class LzmaDecoder
     }
 
     /// <summary>Decodes one chunk into the window; false where the data are damaged.</summary>
-    /// <param name="window">Holds what came before; the chunk is written behind it.</param>
+    /// <param name="windowStart">Holds what came before; the chunk is written behind it.</param>
     /// <param name="start">Where the chunk starts in the window.</param>
     /// <param name="end">Where it ends.</param>
     /// <param name="history">First byte of the window that a match may reach.</param>
     /// <param name="streamPosition">Bytes since the dictionary's reset.</param>
     /// <param name="input">The compressed chunk, followed by <see cref="Slack"/> bytes.</param>
     /// <param name="inputLength">Bytes of the compressed chunk.</param>
-    public bool Decode(byte[] window, int start, int end, int history, uint streamPosition, byte[] input, int inputLength)
+    public bool Decode(byte* windowStart, int start, int end, int history, uint streamPosition, byte[] input, int inputLength)
     {
         if (inputLength < 5 || input[0] != 0)
             return false;
-        fixed (byte* windowStart = window, inputStart = input)
+        fixed (byte* inputStart = input)
         fixed (ushort* probabilities = _probabilities)
         {
             var range = new RangeDecoder(inputStart);

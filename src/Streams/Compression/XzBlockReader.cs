@@ -9,7 +9,7 @@ namespace Streaming.Streams.Compression;
 internal readonly record struct XzBlockSizes(long Unpadded, long Uncompressed);
 
 /// <summary>Reads the blocks of an xz stream, one after the other, and verifies their sizes and checks.</summary>
-internal sealed class XzBlockReader(InputBuffer input)
+internal sealed class XzBlockReader(InputBuffer input) : IDisposable
 {
     private const byte NoCheck = 0, Crc32Check = 1, Crc64Check = 4, Sha256Check = 10;
     private const byte HasCompressedSize = 0x40, HasUncompressedSize = 0x80, ReservedFlags = 0x3C;
@@ -84,6 +84,12 @@ internal sealed class XzBlockReader(InputBuffer input)
             case Sha256Check: _sha256.AppendData(data); break;
         }
         return data.Length;
+    }
+
+    public void Dispose()
+    {
+        _decoder.Dispose();
+        _sha256.Dispose();
     }
 
     private void End()

@@ -101,7 +101,10 @@ internal sealed class XzReadStream(InputBuffer input) : ForwardStream
     protected override void Dispose(bool disposing)
     {
         if (disposing)
+        {
             input.Dispose();
+            _block.Dispose();
+        }
         base.Dispose(disposing);
     }
 }

@@ -12,12 +12,13 @@ namespace Streaming.Streams.Packing;
 /// </summary>
 /// <param name="rows">Blocks a batch.</param>
 /// <param name="blockSize">Tokens a block.</param>
+/// <param name="endless">Whether the text is read for ever.</param>
 /// <param name="start">Where the tokens begin: the cursors of the batches are made from it.</param>
 /// <param name="lines">Takes used-up lines back.</param>
 /// <param name="arrays">Gives the batches their memory.</param>
 /// <param name="statistics">Counts batches and dropped tokens.</param>
 internal sealed class BatchPacker(
-    int rows, int blockSize, PipelineCursor start, LineBatchPool lines, TokenArrayPool arrays, PipelineStatistics statistics)
+    int rows, int blockSize, bool endless, PipelineCursor start, LineBatchPool lines, TokenArrayPool arrays, PipelineStatistics statistics)
 {
     private int[] _batch = arrays.Rent();
     private int _filled;
@@ -32,12 +33,12 @@ internal sealed class BatchPacker(
     public bool HasInput => _input is not null;
 
     /// <summary>Takes over the next lines' tokens; only after <see cref="TryPack"/> has used up the ones before.</summary>
-    /// <exception cref="SourceException">A whole epoch had no token: an endless stream would spin for ever.</exception>
+    /// <exception cref="SourceException">A whole epoch of an endless stream had no token: it would spin for ever.</exception>
     public void Give(LineBatch input)
     {
         if (input.Position.Epoch != _epoch)
         {
-            if (!_epochHasTokens)
+            if (endless && !_epochHasTokens)
                 throw new SourceException("a whole pass over the sources had no text for this side of the split; give more documents or change validation-fraction.");
             _epoch = input.Position.Epoch;
             _epochHasTokens = false;

@@ -1,6 +1,7 @@
 using Akka.Streams;
 using Akka.Streams.Stage;
 using Streaming.Streams.Batches;
+using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Packing;
@@ -33,7 +34,15 @@ internal sealed class PackBatches(Func<BatchPacker> createPacker, bool keepFewer
 
         public override void OnPush()
         {
-            _packer.Give(Grab(_stage._in));
+            try
+            {
+                _packer.Give(Grab(_stage._in));
+            }
+            catch (SourceException exception)
+            {
+                FailStage(exception);
+                return;
+            }
             Advance();
         }
 

@@ -13,7 +13,7 @@ internal sealed class SourceReader(
     IReadOnlyList<SourceFile> files, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
 {
     /// <summary>The batches from the start on, read as they are asked for.</summary>
-    /// <exception cref="SourceException">A source cannot be read to its end.</exception>
+    /// <exception cref="SourceException">A source cannot be read to its end, or the sources are empty and to be read for ever.</exception>
     public IEnumerable<LineBatch> Read(CancellationToken stop)
     {
         var position = start;
@@ -30,7 +30,7 @@ internal sealed class SourceReader(
                 if (stop.IsCancellationRequested)
                     yield break;
             }
-            if (!anyLine)
+            if (!anyLine && epochs == 0)
                 throw new SourceException($"the sources hold no text ({string.Join(", ", files.Take(3).Select(file => file.Name))}); name files with lines of text.");
         }
     }

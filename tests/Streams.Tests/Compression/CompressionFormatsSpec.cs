@@ -130,14 +130,14 @@ public sealed class CompressionFormatsSpec
     }
 
     [Fact]
-    public void Fifty_megabytes_of_prose_come_out_of_xz_as_the_reference_tool_unpacks_them()
+    public void Megabytes_of_prose_come_out_of_xz_as_the_reference_tool_unpacks_them()
     {
-        using var file = File.OpenRead(ReferenceData.Path("corpus/aozora-00.txt.xz"));
+        using var file = File.OpenRead(ReferenceData.Path("corpus/aozora-01.txt.xz"));
         using var text = new XzReadStream(new InputBuffer(file));
         var started = Stopwatch.GetTimestamp();
         var hash = Convert.ToHexStringLower(SHA256.HashData(text));
-        TestContext.Current.SendDiagnosticMessage($"{52 / Stopwatch.GetElapsedTime(started).TotalSeconds:F1} MB/s");
-        Assert.Equal("2d964f9a43e393e88f16d45e8a518d3c74616b722e980efb68e08838cac0990a", hash);
+        TestContext.Current.SendDiagnosticMessage($"{26 / Stopwatch.GetElapsedTime(started).TotalSeconds:F1} MB/s");
+        Assert.Equal("39014052921b504cedc57dd7d0f797f77e1153199e2e4265de5756abd1ec4480", hash);
     }
 
     /// <summary>A change in a field that means nothing (a time stamp, a file name) leaves the text whole.</summary>

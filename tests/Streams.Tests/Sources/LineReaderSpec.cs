@@ -34,7 +34,7 @@ public sealed class LineReaderSpec
     [Fact]
     public void Any_bytes_read_in_any_pieces_give_what_the_whole_text_decodes_to()
     {
-        var bytes = Gen.OneOfConst<byte>((byte)'\n', (byte)'\r', (byte)'a', 0, 0xE3, 0x81, 0x82, 0xF0, 0x9F, 0x98, 0x80, 0xEF, 0xBB, 0xBF, 0xFF, 0xC3).Array[0, 60];
+        var bytes = Gen.OneOf<byte>((byte)'\n', (byte)'\r', (byte)'a', 0, 0xE3, 0x81, 0x82, 0xF0, 0x9F, 0x98, 0x80, 0xEF, 0xBB, 0xBF, 0xFF, 0xC3).Array[0, 60];
         Gen.Select(bytes, Gen.Int[1, 7]).Sample((text, piece) =>
         {
             var (lines, reader) = Lines(text, piece);
