@@ -70,6 +70,7 @@ public sealed class ReferenceEngine : ITrainingEngine
 
     public StepResult Update(double learningRate)
     {
+        using var temporaries = NewDisposeScope();
         var loss = HostTensors.Scalar(_loss);
         var norm = _optimizer.GradientNorm();
         var finite = float.IsFinite(norm);

@@ -53,6 +53,7 @@ internal sealed class ReferenceParameter : IParameterState, IDisposable
     {
         if (!HasMaster)
             return;
+        using var temporaries = NewDisposeScope(); // zero_ returns a second handle
         using var gradientOff = no_grad();
         Optimized.Gradient.AddInPlace(_gradient);
         _gradient.zero_();
@@ -61,6 +62,7 @@ internal sealed class ReferenceParameter : IParameterState, IDisposable
     /// <summary>After the optimiser: clears the gradient and rounds the master weight to the model's type.</summary>
     public void FinishStep(bool updated)
     {
+        using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
         Optimized.Gradient.zero_();
         if (updated && HasMaster)

@@ -46,6 +46,7 @@ public static class LibtorchRuntime
             if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
                 throw new LibtorchException($"libtorch is used on Linux on x86-64 processors, this machine is {RuntimeInformation.RuntimeIdentifier}");
             var location = LibtorchLocation.Find(setting);
+            LetThreadsSleep();
             LoadLibtorch(location);
             LoadTorchSharp(location);
             _location = location;
@@ -64,6 +65,15 @@ public static class LibtorchRuntime
 
     /// <summary>Folders that hold libtorch and the CUDA libraries it came with (NVRTC, cuBLASLt among them).</summary>
     public static IReadOnlyList<string> LibraryFolders => _location?.DependencyFolders() ?? [];
+
+    [DllImport("libc")]
+    private static extern int setenv([MarshalAs(UnmanagedType.LPUTF8Str)] string name, [MarshalAs(UnmanagedType.LPUTF8Str)] string value, int overwrite);
+
+    /// <summary>
+    /// OpenMP's threads spin while they wait for each other. Beside threads that read text, or other programs, whoever spins
+    /// holds the core that the awaited one needs: a hundredfold slower on a busy machine. A value that the user set stays.
+    /// </summary>
+    private static void LetThreadsSleep() => _ = setenv("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
 
     private static void LoadLibtorch(LibtorchLocation location)
     {

@@ -6,7 +6,7 @@ namespace Streaming.Model.Reference;
 
 /// <summary>
 /// Copies between spans and tensors of any device, in pieces, so that no piece exceeds what one span can hold.
-/// The tensors used inside are disposed at once, whatever dispose scope is open.
+/// The tensors used inside are disposed before the call returns.
 /// </summary>
 internal static class HostTensors
 {
@@ -15,14 +15,14 @@ internal static class HostTensors
     /// <summary>Copies a contiguous tensor, converted to float32.</summary>
     public static void Read(Tensor source, Span<float> destination)
     {
-        using var flat = source.detach().view(-1);
+        using var temporaries = NewDisposeScope();
+        var flat = source.detach().view(-1);
         CheckLength(flat, destination.Length);
         for (long done = 0; done < destination.Length; done += PieceElements)
         {
             var count = Math.Min(PieceElements, destination.Length - done);
-            using var piece = flat.narrow(0, done, count);
-            using var wide = piece.to(ScalarType.Float32);
-            using var host = wide.cpu();
+            using var pieces = NewDisposeScope();
+            var host = flat.narrow(0, done, count).to(ScalarType.Float32).cpu();
             MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination.Slice((int)done, (int)count));
         }
     }
@@ -31,14 +31,14 @@ internal static class HostTensors
     public static void Write(Tensor target, ReadOnlySpan<float> source)
     {
         using var gradientOff = no_grad();
-        using var flat = target.detach().view(-1);
+        using var temporaries = NewDisposeScope();
+        var flat = target.detach().view(-1);
         CheckLength(flat, source.Length);
         for (long done = 0; done < source.Length; done += PieceElements)
         {
             var count = Math.Min(PieceElements, source.Length - done);
-            using var host = FromFloats(source.Slice((int)done, (int)count), [count]);
-            using var piece = flat.narrow(0, done, count);
-            piece.copy_(host);
+            using var pieces = NewDisposeScope();
+            flat.narrow(0, done, count).copy_(FromFloats(source.Slice((int)done, (int)count), [count]));
         }
     }
 

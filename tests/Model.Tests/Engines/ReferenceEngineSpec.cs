@@ -33,9 +33,9 @@ public sealed class ReferenceEngineSpec
         {
             engine.Accumulate(tiny.InputIds, tiny.Rows, microBatches: 1);
             var result = engine.Update(1e-3);
-            // A loss near 6 has roundings of 6 * 6e-8; the weights it is computed from differ as below.
-            Assert.Equal(losses[step], result.Loss, 60 * Rounding);
-            Assert.Equal(norms[step], result.GradientNorm, 60 * Rounding * norms[step]);
+            // Measured: at most one rounding of a loss near 6, three of a norm near 2.5.
+            Assert.Equal(losses[step], result.Loss, 5 * 6 * Rounding);
+            Assert.Equal(norms[step], result.GradientNorm, 10 * Rounding * norms[step]);
         }
 
         Assert.Equal(5, engine.Step);
@@ -45,11 +45,11 @@ public sealed class ReferenceEngineSpec
             var actual = new float[expected.Length];
             parameter.Read(StateKind.Weight, actual);
             // Adam divides a gradient by its own size: where that is no larger than the gradient's rounding error, even the
-            // sign of a step of up to 1e-3 is open. So nearly all weights agree to some roundings, and a few within the
-            // length of one step.
+            // sign of a step of up to 1e-3 is open. So nearly all weights agree to some roundings (measured: all but two of
+            // 127,000 within 1e-6), and a few within the length of one step.
             Assert.True(Closeness.RelativeError(actual, expected) * expected.Max(Math.Abs) < 1e-3, parameter.Name);
             var close = actual.Zip(expected).Count(pair => Math.Abs(pair.First - pair.Second) < 2e-6);
-            Assert.True(close >= 0.999 * expected.Length, $"{parameter.Name}: {expected.Length - close} of {expected.Length} weights are more than 2e-6 off");
+            Assert.True(close >= expected.Length - 3, $"{parameter.Name}: {expected.Length - close} of {expected.Length} weights are more than 2e-6 off");
         }
     }
 

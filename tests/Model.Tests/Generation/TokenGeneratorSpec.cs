@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Streaming.Model.Engines;
 using Streaming.Model.Generation;
 using Streaming.Model.Libtorch;
@@ -29,9 +28,7 @@ public sealed class TokenGeneratorSpec
         IReadOnlyList<int> Sample(int seed, int topK) =>
             TokenGenerator.Generate(engine, [5, 6], 60, new SamplingOptions { Temperature = 1, TopK = topK, Seed = seed });
 
-        var clock = Stopwatch.StartNew();
         var first = Sample(1, 40);
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"{clock.Elapsed} for 60 tokens");
 
         Assert.Equal(60, first.Count);
         Assert.Equal(first, Sample(1, 40));

@@ -5,8 +5,8 @@ namespace Streaming.Model.Tests.Reference;
 
 public sealed class MistralForCausalLMSpec
 {
-    // Both sides compute in float32 (24 bits, 6e-8 a rounding) but sum in different orders: over two layers and sums of up
-    // to 320 terms the errors add up to some tens of roundings. Measured: see the figures in each test.
+    // Both sides compute in float32 but sum in different orders: over two layers and sums of up to 320 terms the errors add
+    // up. Measured on one processor: logits 5 roundings of the largest, gradients 3 to 13; the limits leave room for others.
     private const double Rounding = 1.0 / (1 << 23);
 
     [Fact]
@@ -21,7 +21,7 @@ public sealed class MistralForCausalLMSpec
         HostTensors.Read(model.forward(HostTensors.FromTokens(tiny.InputIds, tiny.Rows, CPU)), logits);
 
         var error = Closeness.RelativeError(logits, tiny.Expected.ReadFloats("logits"));
-        Assert.True(error < 30 * Rounding, $"relative error {error}");
+        Assert.True(error < 20 * Rounding, $"relative error {error}");
     }
 
     [Fact]
@@ -34,13 +34,13 @@ public sealed class MistralForCausalLMSpec
         var loss = model.Loss(HostTensors.FromTokens(tiny.InputIds, tiny.Rows, CPU));
         loss.backward();
 
-        Assert.Equal(tiny.Expected.ReadFloats("loss")[0], HostTensors.Scalar(loss), 5 * Rounding * 6);
+        Assert.Equal(tiny.Expected.ReadFloats("loss")[0], HostTensors.Scalar(loss), 5 * 6 * Rounding); // a loss near 6
         foreach (var (parameter, tensor) in model.Weights)
         {
             var gradient = new float[parameter.Count];
             HostTensors.Read(tensor.grad!, gradient);
             var error = Closeness.RelativeError(gradient, tiny.Expected.ReadFloats("grad." + parameter.Name));
-            Assert.True(error < 60 * Rounding, $"{parameter.Name}: relative error {error}");
+            Assert.True(error < 50 * Rounding, $"{parameter.Name}: relative error {error}");
         }
     }
 }
