@@ -50,6 +50,9 @@ public sealed record TrainingOptions
     /// <summary><c>auto</c>, <c>fused</c>, <c>reference</c>.</summary>
     public string Engine { get; init; } = "auto";
 
+    /// <summary>Two runs on one GPU agree to the last bit; costs a little speed. The CPU always does.</summary>
+    public bool Deterministic { get; init; }
+
     /// <summary>Steps between progress events.</summary>
     public int LoggingSteps { get; init; } = 10;
 

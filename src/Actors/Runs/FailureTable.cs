@@ -1,4 +1,5 @@
 using Streaming.Model;
+using Streaming.Model.Fused;
 
 namespace Streaming.Actors;
 
@@ -19,6 +20,7 @@ internal static class FailureTable
     {
         TrainingFailedException { InnerException: RunRefusedException } => Decision.EndRun, // asked for what cannot be done
         TrainingFailedException { InnerException: ModelException } => Decision.EndRun, // a bad file or device stays one
+        TrainingFailedException { InnerException: OutOfDeviceMemoryException } => Decision.EndRun, // the next try needs as much
         TrainingFailedException { InnerException: { } reason } when IsDeadDevice(reason) => Decision.EndRun, // only a new process gets a new context
         TrainingFailedException => Decision.RollBack, // a loss that is not a number, memory that ran out, an engine's exception
         _ => Decision.EndRun, // a fault in an actor that holds no state to go back to
@@ -34,7 +36,7 @@ internal static class FailureTable
         var again = rollbacks == 0 ? "" : $" (and again after {rollbacks} returns to the last checkpoint)";
         return reason switch
         {
-            RunRefusedException or ModelException => new(reason.Message, training is { Begun: true } ? 1 : 2, null),
+            RunRefusedException or ModelException or OutOfDeviceMemoryException => new(reason.Message, training is { Begun: true } ? 1 : 2, null),
             NonFiniteLossException => new($"{reason.Message}{again}: lower training.learning-rate, or look at the text behind that step", 1, null),
             _ when IsOutOfMemory(reason) => new($"the GPU's memory is too small for this run ({reason.FirstLine()}){again}: lower training.per-device-train-batch-size or data.block-size", 1, null),
             _ when IsDeadDevice(reason) => new($"the GPU's context is dead ({reason.FirstLine()}): start the run again, it continues from its last checkpoint", 1, reason),

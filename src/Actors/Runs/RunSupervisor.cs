@@ -2,7 +2,6 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Streams;
 using Streaming.Model.Checkpoints;
-using Streaming.Model.Engines;
 
 namespace Streaming.Actors;
 
@@ -14,7 +13,7 @@ internal sealed class RunSupervisor : ReceiveActor
 {
     private readonly RunOptions _options;
     private readonly RunHandle _run;
-    private readonly Func<RunOptions, ITrainingEngine> _engines;
+    private readonly EngineMaker _engines;
     private readonly RollbackBudget _rollbacks;
     private readonly HashSet<IActorRef> _children = [];
 
@@ -23,7 +22,7 @@ internal sealed class RunSupervisor : ReceiveActor
     private StopSignal? _stop;
     private RunOutcome? _outcome;
 
-    public RunSupervisor(RunOptions options, RunHandle run, Func<RunOptions, ITrainingEngine> engines)
+    public RunSupervisor(RunOptions options, RunHandle run, EngineMaker engines)
     {
         _options = options;
         _run = run;
@@ -39,7 +38,7 @@ internal sealed class RunSupervisor : ReceiveActor
         Receive<TrainerProtocol.ICommand>(command => _trainer.Forward(command)); // who knows the run need not know its trainer
     }
 
-    public static Props Props(RunOptions options, RunHandle run, Func<RunOptions, ITrainingEngine> engines) =>
+    public static Props Props(RunOptions options, RunHandle run, EngineMaker engines) =>
         Akka.Actor.Props.Create(() => new RunSupervisor(options, run, engines));
 
     private sealed record Begin;

@@ -1,6 +1,5 @@
 using Akka.Actor;
 using Akka.Hosting;
-using Streaming.Model.Engines;
 
 namespace Streaming.Actors;
 
@@ -36,7 +35,7 @@ public static class StreamingRun
     /// <param name="run">The host's end of the run.</param>
     /// <param name="engines">Makes the engine, on the trainer's thread, at the start and after each rollback; null is <see cref="EngineFactory.Create"/>.</param>
     public static AkkaConfigurationBuilder AddStreamingRun(
-        this AkkaConfigurationBuilder builder, RunOptions options, RunHandle run, Func<RunOptions, ITrainingEngine>? engines = null)
+        this AkkaConfigurationBuilder builder, RunOptions options, RunHandle run, EngineMaker? engines = null)
     {
         var hocon = Hocon.Replace("{0}", Math.Ceiling(options.ShutdownTimeout.TotalSeconds).ToString(), StringComparison.Ordinal);
         return builder

@@ -1,7 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
 using Streaming.Model.Checkpoints;
-using Streaming.Model.Engines;
 using Streaming.Streams.Batches;
 
 namespace Streaming.Actors;
@@ -18,7 +17,7 @@ internal sealed class TrainerActor : ReceiveActor
 
     private readonly RunOptions _options;
     private readonly RunDirectory _directory;
-    private readonly Func<RunOptions, ITrainingEngine> _engines;
+    private readonly EngineMaker _engines;
     private readonly IActorRef _pipeline;
     private readonly IActorRef _checkpoints;
 
@@ -37,7 +36,7 @@ internal sealed class TrainerActor : ReceiveActor
     private bool _waiting;
 
     public TrainerActor(
-        RunOptions options, RunDirectory directory, Func<RunOptions, ITrainingEngine> engines, IActorRef pipeline, IActorRef checkpoints)
+        RunOptions options, RunDirectory directory, EngineMaker engines, IActorRef pipeline, IActorRef checkpoints)
     {
         _options = options;
         _directory = directory;
@@ -48,7 +47,7 @@ internal sealed class TrainerActor : ReceiveActor
     }
 
     public static Props Props(
-        RunOptions options, RunDirectory directory, Func<RunOptions, ITrainingEngine> engines, IActorRef pipeline, IActorRef checkpoints) =>
+        RunOptions options, RunDirectory directory, EngineMaker engines, IActorRef pipeline, IActorRef checkpoints) =>
         Akka.Actor.Props.Create(() => new TrainerActor(options, directory, engines, pipeline, checkpoints))
             .WithDispatcher(StreamingRun.TrainerDispatcher);
 
@@ -95,7 +94,7 @@ internal sealed class TrainerActor : ReceiveActor
         if (_stopRequested)
             return;
         _checkpoint = checkpoint?.Folder;
-        _session = TrainingSession.Begin(_options, _directory, _engines, checkpoint);
+        _session = TrainingSession.Begin(_options, _directory, _engines, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
         _pipeline.Tell(new PipelineProtocol.Open(_session.Cursor, _continue));
         _pipeline.Tell(new PipelineProtocol.GetHeldOut());
     }

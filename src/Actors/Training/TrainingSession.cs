@@ -68,9 +68,9 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>Makes the engine and brings it to a checkpoint's state, or leaves it at its beginning.</summary>
     public static TrainingSession Begin(
-        RunOptions options, RunDirectory directory, Func<RunOptions, ITrainingEngine> engines, Checkpoint? checkpoint)
+        RunOptions options, RunDirectory directory, EngineMaker engines, Action<string> notice, Checkpoint? checkpoint)
     {
-        var engine = engines(options);
+        var engine = engines(options, notice);
         try
         {
             checkpoint?.RestoreInto(engine);

@@ -3,6 +3,7 @@ using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
+using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
 
 namespace Streaming.Model.Fused;
 

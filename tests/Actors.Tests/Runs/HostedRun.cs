@@ -5,7 +5,6 @@ using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Streaming.Model.Engines;
 
 namespace Streaming.Actors.Tests.Runs;
 
@@ -17,7 +16,7 @@ internal sealed class HostedRun : IAsyncDisposable
     private readonly SemaphoreSlim _happened = new(0);
     private readonly IHost _host;
 
-    private HostedRun(RunOptions options, Func<RunOptions, ITrainingEngine>? engines)
+    private HostedRun(RunOptions options, EngineMaker? engines)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(Microsoft.Extensions.Logging.LogLevel.None);
@@ -36,7 +35,7 @@ internal sealed class HostedRun : IAsyncDisposable
 
     public IActorRef Supervisor => _host.Services.GetRequiredService<IRequiredActor<RunSupervisor>>().ActorRef;
 
-    public static async Task<HostedRun> StartAsync(RunOptions options, Func<RunOptions, ITrainingEngine>? engines = null)
+    public static async Task<HostedRun> StartAsync(RunOptions options, EngineMaker? engines = null)
     {
         var run = new HostedRun(options, engines);
         await run._host.StartAsync();
@@ -44,7 +43,7 @@ internal sealed class HostedRun : IAsyncDisposable
     }
 
     /// <summary>A whole run: start, outcome, shutdown.</summary>
-    public static async Task<(RunOutcome Outcome, HostedRun Run)> CompleteAsync(RunOptions options, Func<RunOptions, ITrainingEngine>? engines = null)
+    public static async Task<(RunOutcome Outcome, HostedRun Run)> CompleteAsync(RunOptions options, EngineMaker? engines = null)
     {
         await using var run = await StartAsync(options, engines);
         var outcome = await run.EndAsync();

@@ -81,6 +81,34 @@ public sealed class RefusalSpec : IDisposable
     }
 
     [Fact]
+    public async Task A_named_checkpoint_of_another_model_is_refused_and_nothing_is_set_aside()
+    {
+        var (first, second) = (Path.Combine(_folder, "first"), Path.Combine(_folder, "second"));
+        await HostedRun.CompleteAsync(TinyRun.Options(first, 2));
+        var other = TinyRun.Options(second, 2);
+        other = other with { Model = other.Model with { LayerCount = 1 } };
+        await HostedRun.CompleteAsync(other);
+        var (outcome, _) = await HostedRun.CompleteAsync(
+            other with { Training = other.Training with { Resume = TinyRun.Checkpoint(first, 2) } });
+        AssertRefused(outcome, TinyRun.Checkpoint(first, 2), "num_hidden_layers");
+        Assert.False(Directory.Exists(Path.Combine(second, "set-aside")));
+    }
+
+    [Fact]
+    public async Task A_cursor_that_does_not_fit_the_sources_is_refused_and_the_checkpoints_stay()
+    {
+        var source = Path.Combine(_folder, "text.txt");
+        File.Copy(TinyRun.Options(_folder, 2).Data.Sources[0], source);
+        var options = TinyRun.Options(Path.Combine(_folder, "run"), 2);
+        options = options with { Data = options.Data with { Sources = [source] } };
+        await HostedRun.CompleteAsync(options);
+        File.AppendAllText(source, "もっと。\n");
+        var (outcome, _) = await HostedRun.CompleteAsync(options with { Training = options.Training with { MaxSteps = 4 } });
+        AssertRefused(outcome, "text.txt");
+        Assert.True(Directory.Exists(TinyRun.Checkpoint(options.RunDirectory, 2)));
+    }
+
+    [Fact]
     public async Task A_device_that_this_machine_does_not_have_is_refused()
     {
         var options = TinyRun.Options(_folder, 4);

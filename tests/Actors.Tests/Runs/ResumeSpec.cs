@@ -12,18 +12,21 @@ public sealed class ResumeSpec : IDisposable
     [Fact]
     public async Task N_steps_equal_half_of_them_a_stop_a_resume_and_the_rest_to_the_last_bit()
     {
-        var (straight, _) = await HostedRun.CompleteAsync(TinyRun.Options(In("straight"), 18));
+        // More than one pass over the corpus, so that the way back to the beginning is part of it.
+        var base18 = TinyRun.Options("", 18);
+        RunOptions Options(string run) => base18 with { RunDirectory = In(run), Data = base18.Data with { Rows = 16, BlockSize = 64 } };
+        var (straight, _) = await HostedRun.CompleteAsync(Options("straight"));
         Assert.IsType<RunOutcome.Completed>(straight);
 
         RunOutcome first;
-        await using (var run = await HostedRun.StartAsync(TinyRun.Options(In("halves"), 18)))
+        await using (var run = await HostedRun.StartAsync(Options("halves")))
         {
             await run.SeeAsync(happened => happened is TrainerProtocol.StepCompleted { Step: 9 });
             run.Run.RequestStop(StopSignal.Interrupt);
             first = await run.EndAsync();
         }
         Assert.Equal(130, Assert.IsType<RunOutcome.Stopped>(first).ExitCode);
-        var (second, resumed) = await HostedRun.CompleteAsync(TinyRun.Options(In("halves"), 18));
+        var (second, resumed) = await HostedRun.CompleteAsync(Options("halves"));
         Assert.IsType<RunOutcome.Completed>(second);
         Assert.InRange(resumed.Steps.First().Step, 10, 17); // it went on, and something was left to do
 

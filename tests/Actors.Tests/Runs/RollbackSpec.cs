@@ -34,7 +34,7 @@ public sealed class RollbackSpec : IDisposable
         var failures = 0;
         var (outcome, run) = await HostedRun.CompleteAsync(
             TinyRun.Options(other, 10),
-            options => new FailingEngine(EngineFactory.Create(options), step => step == 7 && failures++ == 0));
+            (options, notice) => new FailingEngine(EngineFactory.Create(options, notice), step => step == 7 && failures++ == 0));
 
         Assert.IsType<RunOutcome.Completed>(outcome);
         Assert.Equal(1, Assert.Single(run.Events.OfType<RunProtocol.RolledBack>()).Rollback);
@@ -54,7 +54,7 @@ public sealed class RollbackSpec : IDisposable
     {
         var (outcome, run) = await HostedRun.CompleteAsync(
             TinyRun.Options(_folder, 10),
-            options => new FailingEngine(EngineFactory.Create(options), step => step == 6));
+            (options, notice) => new FailingEngine(EngineFactory.Create(options, notice), step => step == 6));
         var failed = Assert.IsType<RunOutcome.Failed>(outcome);
         Assert.Contains("the injected fault", failed.Sentence, StringComparison.Ordinal);
         Assert.IsType<InvalidOperationException>(failed.Bug);
@@ -68,7 +68,7 @@ public sealed class RollbackSpec : IDisposable
         var failures = 0;
         await HostedRun.CompleteAsync(
             TinyRun.Options(_folder, 6),
-            options => new FailingEngine(EngineFactory.Create(options), step =>
+            (options, notice) => new FailingEngine(EngineFactory.Create(options, notice), step =>
             {
                 threads.Add(Environment.CurrentManagedThreadId);
                 return step == 3 && failures++ == 0;

@@ -104,6 +104,17 @@ public sealed class RunSpec : IDisposable
     }
 
     [Fact]
+    public async Task Held_out_text_that_fills_no_block_is_noticed_and_ends_nothing()
+    {
+        var options = TinyRun.Options(_folder, 2);
+        var (outcome, run) = await HostedRun.CompleteAsync(
+            options with { Data = options.Data with { ValidationFraction = 1e-9 } });
+        Assert.IsType<RunOutcome.Completed>(outcome);
+        Assert.Empty(run.Events.OfType<TrainerProtocol.EvaluationCompleted>());
+        Assert.Contains(run.Events.OfType<RunProtocol.Noticed>(), notice => notice.Sentence.Contains("data.validation-fraction", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_source_that_breaks_off_fails_the_run_after_a_checkpoint_and_names_the_file()
     {
         var source = Path.Combine(_folder, "broken.txt.gz");
