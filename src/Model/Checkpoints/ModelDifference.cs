@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Streaming.Model.Checkpoints;
 
 /// <summary>Tells one model from another by what their parameters and results depend on.</summary>
-internal static class ModelDifference
+public static class ModelDifference
 {
     /// <exception cref="CheckpointException">The models differ; the message names the key, as in config.json, and both values.</exception>
     public static void Refuse(string place, MistralConfig stored, MistralConfig wanted)
