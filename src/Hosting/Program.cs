@@ -1,1 +1,8 @@
-return 0;
+using System.CommandLine;
+using Streaming.Hosting.Commands;
+
+var root = new RootCommand("Streams raw Japanese text into a trainer of Mistral models. Without a command it trains.")
+{
+    ConfigCommand.Create(),
+};
+return await CommandLine.RunAsync(root, args).ConfigureAwait(false);
