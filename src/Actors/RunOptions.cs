@@ -16,6 +16,9 @@ public sealed record RunOptions
     public required TrainingOptions Training { get; init; }
     public required CheckpointOptions Checkpoints { get; init; }
     public required EvaluationOptions Evaluation { get; init; }
+
+    /// <summary>How long the end of the process waits for the last checkpoint after SIGTERM or Ctrl-C.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }
 
 public sealed record TrainingOptions
@@ -46,6 +49,9 @@ public sealed record TrainingOptions
 
     /// <summary>Steps between progress events.</summary>
     public int LoggingSteps { get; init; } = 10;
+
+    /// <summary>Returns to the last checkpoint after a failure, in a row and without getting past the failed step, before the run fails.</summary>
+    public int MaxRollbacks { get; init; } = 3;
 
     /// <summary><c>auto</c>, <c>never</c>, or a checkpoint folder.</summary>
     public string Resume { get; init; } = "auto";
