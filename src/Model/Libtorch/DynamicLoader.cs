@@ -24,6 +24,9 @@ internal static class DynamicLoader
     /// <returns>The handle; 0 on failure.</returns>
     public static nint TryLoad(string path, bool global, out string error)
     {
+        // The first call of a native function makes the runtime use the loader itself, which would wipe out dlopen's message:
+        // so dlerror is called, and thereby bound, before it matters.
+        dlerror();
         var handle = dlopen(path, BindNow | (global ? Global : 0));
         error = handle != 0 ? "" : Marshal.PtrToStringUTF8(dlerror()) ?? "unknown error of the dynamic loader";
         return handle;
