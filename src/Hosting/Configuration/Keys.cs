@@ -62,8 +62,8 @@ internal static partial class Keys
         "Passes over the sources; 0 repeats for ever, until max-steps.",
         unit: "passes", recipe: "num_train_epochs");
 
-    public static readonly Key<long> Workers = Integer("data.workers", "2", 1, 1024,
-        "Tokenisations under way at once; the batches do not depend on it.",
+    public static readonly Key<long> Workers = Integer("data.workers", "0", 0, 1024,
+        "Tokenisations under way at once; 0 takes one for each core. The batches do not depend on it.",
         unit: "tasks", recipe: "preprocessing_num_workers");
 
     public static readonly Key<long> QueueCapacity = Integer("data.queue-capacity", "8", 1, 65_536,

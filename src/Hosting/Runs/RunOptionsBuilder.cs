@@ -47,7 +47,7 @@ internal static class RunOptionsBuilder
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
         ValidationFraction = settings.Get(Keys.ValidationFraction),
         Epochs = settings.GetInt32(Keys.Epochs),
-        Workers = settings.GetInt32(Keys.Workers),
+        Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
     };
 

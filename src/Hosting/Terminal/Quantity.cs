@@ -31,7 +31,7 @@ internal static class Quantity
     }
 
     /// <summary><c>1.80e-03</c>: as wide for every rate, so that the line does not jump.</summary>
-    public static string Rate(double value) => value.ToString("0.00e-00", CultureInfo.InvariantCulture);
+    public static string Rate(double value) => value.ToString("0.00e+00", CultureInfo.InvariantCulture);
 
     /// <summary>A loss or norm with four decimals.</summary>
     public static string Fixed(double value) => value.ToString("0.0000", CultureInfo.InvariantCulture);
