@@ -19,6 +19,15 @@ internal static class Addition
     public static Tensor Plus(this Tensor left, Scalar right) => left.add(right, One);
 
     public static void AddInPlace(this Tensor target, Tensor summand) => target.add_(summand, One);
+
+    public static void AddInPlace(this Tensor target, Scalar summand) => target.add_(summand, One);
+}
+
+internal static class Weights
+{
+    /// <summary>A parameter that no dispose scope owns; its module disposes it.</summary>
+    public static Parameter New(long[] shape, ScalarType type, Device device) =>
+        (Parameter)nn.Parameter(empty(shape, type, device)).DetachFromDisposeScope();
 }
 
 /// <summary>A matrix without bias: <c>y = x Wᵀ</c>.</summary>
@@ -28,7 +37,7 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
 
     public Projection(long outputs, long inputs, ScalarType type, Device device) : base(nameof(Projection))
     {
-        weight = nn.Parameter(empty([outputs, inputs], type, device));
+        weight = Weights.New([outputs, inputs], type, device);
         RegisterComponents();
     }
 
@@ -44,7 +53,7 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>
 
     public TokenEmbedding(MistralConfig config, ScalarType type, Device device) : base(nameof(TokenEmbedding))
     {
-        weight = nn.Parameter(empty([config.VocabularySize, config.HiddenSize], type, device));
+        weight = Weights.New([config.VocabularySize, config.HiddenSize], type, device);
         register_parameter("weight", weight);
         _lookup = nn.Embedding_from_pretrained(weight, freeze: false, padding_idx: config.PadTokenId, device: device, dtype: type); // over the same memory
     }
@@ -70,7 +79,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 
     public RmsNorm(MistralConfig config, ScalarType type, Device device) : base(nameof(RmsNorm))
     {
-        weight = nn.Parameter(empty([config.HiddenSize], type, device));
+        weight = Weights.New([config.HiddenSize], type, device);
         _epsilon = config.RmsNormEpsilon.ToScalar();
         RegisterComponents();
     }
