@@ -30,10 +30,12 @@ internal static class ConfigCommand
     }
 
     /// <summary>One key a line, paths absolute, the origin as a comment.</summary>
-    internal static string Print(Settings settings)
+    /// <param name="settings">What to print.</param>
+    /// <param name="except">Keys that are left out, at their built-in values.</param>
+    internal static string Print(Settings settings, params Key[] except)
     {
-        var lines = Keys.All.Select(key => (Text: $"{key.Path} = {settings.Write(key)}", Origin: settings.OriginOf(key)))
-            .Concat(Flatten(SettingsValidator.AkkaRoot, settings.Akka))
+        var lines = Keys.All.Except(except).Select(key => (Text: $"{key.Path} = {settings.Write(key)}", Origin: settings.OriginOf(key)))
+            .Concat(FlattenAkka(settings))
             .ToList();
         var width = lines.Select(l => l.Text.Length).Where(l => l <= WidestValue).DefaultIfEmpty().Max();
         var text = new StringBuilder();
@@ -41,6 +43,9 @@ internal static class ConfigCommand
             text.Append(line.PadRight(width)).Append("  # ").Append(origin).Append('\n');
         return text.ToString();
     }
+
+    /// <summary>The <c>akka</c> section, one key a line.</summary>
+    internal static IEnumerable<(string Text, Origin Origin)> FlattenAkka(Settings settings) => Flatten(SettingsValidator.AkkaRoot, settings.Akka);
 
     private static IEnumerable<(string Text, Origin Origin)> Flatten(string path, ConfigurationValue value) => value is ConfigurationObject { Fields.Count: > 0 } section
         ? section.Fields.SelectMany(f => Flatten($"{path}.{HoconWriter.WriteKey(f.Key)}", f.Value))

@@ -147,6 +147,10 @@ internal static partial class Keys
         "Checkpoints that are kept, the newest; 0 keeps all.",
         unit: "checkpoints", recipe: "save_total_limit");
 
+    public static readonly Key<long> MaxRollbacks = Integer("training.max-rollbacks", "3", 0, 1000,
+        "Returns to the last checkpoint after a failure (a loss that is not a number, say), in a row and without getting past the failed step, before the run fails.",
+        unit: "returns");
+
     public static readonly Key<long> Seed = Integer("training.seed", "42", 0, int.MaxValue,
         "Seed of the initial weights and of everything drawn at random.",
         recipe: "seed");

@@ -32,7 +32,12 @@ internal sealed class RunEventListener : ReceiveActor
         });
     }
 
-    protected override void PreStart() => Context.System.EventStream.Subscribe<RunProtocol.IEvent>(Self);
+    /// <summary>Starts a listener that misses nothing from here on.</summary>
+    public static void Start(ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource ended)
+    {
+        var listener = system.ActorOf(Props.Create(() => new RunEventListener(observers, ended)), "observers");
+        system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
+    }
 
     protected override void PostStop() => _ended.TrySetResult();
 }

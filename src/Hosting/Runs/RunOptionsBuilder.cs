@@ -74,9 +74,11 @@ internal static class RunOptionsBuilder
         MinimumLearningRateRatio = settings.Get(Keys.MinimumLearningRateRatio),
         Seed = settings.GetInt32(Keys.Seed),
         Device = settings.Get(Keys.Device),
+        Libtorch = settings.Get(Keys.Libtorch),
         Precision = settings.Get(Keys.Compute),
         Engine = settings.Get(Keys.Engine),
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
+        MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
         Resume = settings.Get(Keys.Resume),
     };
 

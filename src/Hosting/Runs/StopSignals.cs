@@ -32,5 +32,5 @@ internal sealed partial class StopSignals : IDisposable
 
     /// <summary>Ends the process without its exit handlers: native code may be in the middle of a step.</summary>
     [LibraryImport("libc", EntryPoint = "_exit")]
-    private static partial void Exit(int code);
+    public static partial void Exit(int code);
 }

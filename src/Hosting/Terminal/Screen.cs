@@ -15,6 +15,7 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
     private static readonly TimeSpan _redrawInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _lock = new();
+    private TextWriter _copy = TextWriter.Null;
     private string _drawn = "";
     private long? _drawnAt;
 
@@ -31,6 +32,13 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
     public void WriteLine(string line = "") => Write(output, line);
 
     public void WriteError(string line) => Write(errors, line);
+
+    /// <summary>From now on, lines that stay go to <paramref name="writer"/> too, with their time.</summary>
+    public void CopyTo(TextWriter writer)
+    {
+        lock (_lock)
+            _copy = writer;
+    }
 
     /// <summary>Redraws the progress line, ten times a second at most; does nothing where output is not a terminal.</summary>
     public void ShowProgress(params IReadOnlyList<string> fields)
@@ -82,10 +90,24 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
                 output.Flush(); // before the other writer's text
             destination.WriteLine(line);
             destination.Flush();
+            Copy(line);
             if (_drawn.Length == 0)
                 return;
             output.Write(_drawn);
             output.Flush();
+        }
+    }
+
+    private void Copy(string line)
+    {
+        try
+        {
+            _copy.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {line}");
+            _copy.Flush();
+        }
+        catch (IOException)
+        {
+            _copy = TextWriter.Null; // a full disk costs the copy, not the run
         }
     }
 
