@@ -37,6 +37,10 @@ internal static class SentencePieceModelReader
 
     private static byte[] ReadFile(string path)
     {
+        if (Directory.Exists(path))
+            throw new InvalidDataException($"{path} is a folder; give the .model file that spm_train wrote.");
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"{path} does not exist; give the .model file that spm_train wrote.", path);
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
         var bytes = new MemoryStream(file.CanSeek ? (int)Math.Min(file.Length, LargestFile_bytes) : 0);
         var chunk = new byte[1 << 16];
