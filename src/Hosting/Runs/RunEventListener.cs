@@ -32,12 +32,5 @@ internal sealed class RunEventListener : ReceiveActor
         });
     }
 
-    /// <summary>Starts a listener that misses nothing from here on.</summary>
-    public static void Start(ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource ended)
-    {
-        var listener = system.ActorOf(Props.Create(() => new RunEventListener(observers, ended)), "observers");
-        system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
-    }
-
     protected override void PostStop() => _ended.TrySetResult();
 }

@@ -1,4 +1,4 @@
-using Akka.Event;
+using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -10,6 +10,7 @@ using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Terminal;
+using AkkaLogLevel = Akka.Event.LogLevel;
 
 namespace Streaming.Hosting.Runs;
 
@@ -50,9 +51,16 @@ internal static class TrainHost
                     loggers.ClearLoggers();
                     loggers.AddLoggerFactory();
                 })
-                .WithActors((system, _) => RunEventListener.Start(system, Observers(services, observers), observed))
+                .WithActors((system, _) => Listen(system, Observers(services, observers), observed))
                 .AddStreamingRun(options, run));
         return builder.Build();
+    }
+
+    /// <summary>Subscribes before the run's actors exist, so that nothing is missed.</summary>
+    private static void Listen(ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource observed)
+    {
+        var listener = system.ActorOf(Props.Create(() => new RunEventListener(observers, observed)), "observers");
+        system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
     }
 
     private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
@@ -64,15 +72,15 @@ internal static class TrainHost
         return all;
     }
 
-    private static Akka.Event.LogLevel LogLevelOf(Settings settings)
+    private static AkkaLogLevel LogLevelOf(Settings settings)
     {
         var level = (settings.Akka.Find(["loglevel"]) as Configuration.Hocon.ConfigurationScalar)?.Text ?? "WARNING";
         return level.ToUpperInvariant() switch
         {
-            "DEBUG" => Akka.Event.LogLevel.DebugLevel,
-            "INFO" => Akka.Event.LogLevel.InfoLevel,
-            "WARNING" => Akka.Event.LogLevel.WarningLevel,
-            "ERROR" => Akka.Event.LogLevel.ErrorLevel,
+            "DEBUG" => AkkaLogLevel.DebugLevel,
+            "INFO" => AkkaLogLevel.InfoLevel,
+            "WARNING" => AkkaLogLevel.WarningLevel,
+            "ERROR" => AkkaLogLevel.ErrorLevel,
             _ => throw new UserErrorException($"akka.loglevel must be DEBUG, INFO, WARNING or ERROR, was {level}."),
         };
     }
