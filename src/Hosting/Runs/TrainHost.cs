@@ -1,4 +1,3 @@
-using Akka.Actor;
 using Akka.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -57,9 +56,9 @@ internal static class TrainHost
     }
 
     /// <summary>Subscribes before the run's actors exist, so that nothing is missed.</summary>
-    private static void Listen(ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource observed)
+    private static void Listen(Akka.Actor.ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource observed)
     {
-        var listener = system.ActorOf(Props.Create(() => new RunEventListener(observers, observed)), "observers");
+        var listener = system.ActorOf(Akka.Actor.Props.Create(() => new RunEventListener(observers, observed)), "observers");
         system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
     }
 
