@@ -4,7 +4,7 @@ namespace Streaming.Actors;
 
 /// <summary>
 /// What the host holds of a run: its outcome as a task, and the way to end it early. Made before the actor system and
-/// handed to <c>AddStreamingRun</c>; thread-safe.
+/// handed to <see cref="StreamingRun.AddStreamingRun"/>; thread-safe.
 /// </summary>
 public sealed class RunHandle
 {

@@ -130,7 +130,7 @@ internal sealed class RunSupervisor : ReceiveActor
             TrainingEnd.SourcesUsedUp when finished.Step == 0 => new RunOutcome.Failed(
                 $"the sources ({string.Join(", ", _options.Data.Sources)}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", 1, null),
             TrainingEnd.SourcesUsedUp => new RunOutcome.Completed(
-                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} ({_options.Data.Epochs} epochs): {finished.Checkpoint}"),
+                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {_options.Data.Epochs}): {finished.Checkpoint}"),
             TrainingEnd.StopRequested => new RunOutcome.Stopped(_stop ?? StopSignal.Terminate, $"stopped after step {finished.Step}: {kept}"),
             TrainingEnd.TextFailed text => TextFailure.Outcome(text.Failure, finished.StepsTaken > 0, kept),
             TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", 1, null),
