@@ -1,7 +1,7 @@
-using Microsoft.ML.Tokenizers;
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Microsoft.ML.Tokenizers;
 
 namespace Streaming.Streams.Tokenization;
 
