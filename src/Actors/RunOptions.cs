@@ -11,11 +11,17 @@ public sealed record RunOptions
     public required string RunDirectory { get; init; }
 
     public required MistralConfig Model { get; init; }
+
+    /// <summary>Folder (or file) of safetensors to start from; null draws weights from the seed.</summary>
+    public string? InitialWeights { get; init; }
     public required PipelineOptions Data { get; init; }
     public required OptimizerOptions Optimizer { get; init; }
     public required TrainingOptions Training { get; init; }
     public required CheckpointOptions Checkpoints { get; init; }
     public required EvaluationOptions Evaluation { get; init; }
+
+    /// <summary>How long the end of the process waits for the last checkpoint after SIGTERM or Ctrl-C.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }
 
 public sealed record TrainingOptions
@@ -38,14 +44,23 @@ public sealed record TrainingOptions
     /// <summary><c>auto</c>, <c>cpu</c>, <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "auto";
 
+    /// <summary>libtorch to load: <c>auto</c>, <c>bundled</c>, or a folder of an installed PyTorch.</summary>
+    public string Libtorch { get; init; } = "auto";
+
     /// <summary>null chooses: bf16 where the GPU has it, float32 elsewhere.</summary>
     public Precision? Precision { get; init; }
 
     /// <summary><c>auto</c>, <c>fused</c>, <c>reference</c>.</summary>
     public string Engine { get; init; } = "auto";
 
+    /// <summary>Two runs on one GPU agree to the last bit; costs a little speed. The CPU always does.</summary>
+    public bool Deterministic { get; init; }
+
     /// <summary>Steps between progress events.</summary>
     public int LoggingSteps { get; init; } = 10;
+
+    /// <summary>Returns to the last checkpoint after a failure, in a row and without getting past the failed step, before the run fails.</summary>
+    public int MaxRollbacks { get; init; } = 3;
 
     /// <summary><c>auto</c>, <c>never</c>, or a checkpoint folder.</summary>
     public string Resume { get; init; } = "auto";

@@ -1,1 +1,3 @@
-return 0;
+using Streaming.Hosting.Commands;
+
+return await CommandLine.RunAsync(Root.Create(), args).ConfigureAwait(false);

@@ -25,4 +25,14 @@ public sealed record MistralConfig
     public int? BosTokenId { get; init; }
     public int? EosTokenId { get; init; }
     public int? PadTokenId { get; init; }
+
+    /// <summary>Reads a <c>config.json</c>, checking every value.</summary>
+    /// <param name="path">The file, or the folder that holds it.</param>
+    /// <exception cref="ModelException">No such file, another architecture, or a value out of range; names file, key and value.</exception>
+    public static MistralConfig Load(string path) => MistralConfigJson.Load(path);
+
+    /// <summary>Writes a <c>config.json</c> that Transformers (4 and 5) loads.</summary>
+    /// <param name="path">The file to write.</param>
+    /// <param name="weightsType">The data type of the weights beside it, as PyTorch names it.</param>
+    public void Save(string path, string weightsType = "float32") => File.WriteAllText(path, MistralConfigJson.Write(this, weightsType));
 }

@@ -21,7 +21,7 @@ public sealed record PipelineOptions
     /// <summary>Append the tokenizer's end-of-sentence id after each line of text.</summary>
     public bool AppendEndOfSentence { get; init; } = true;
 
-    /// <summary>Share of lines held out for validation, 0 up to (not including) 1, chosen by a hash of the line's document.</summary>
+    /// <summary>Share of documents held out for validation, 0 up to (not including) 1, chosen by a hash of the document's first line.</summary>
     public double ValidationFraction { get; init; } = 0.05;
 
     /// <summary>Passes over the sources; 0 repeats for ever.</summary>
@@ -32,6 +32,9 @@ public sealed record PipelineOptions
 
     /// <summary>Batches that wait for the trainer at most.</summary>
     public int QueueCapacity { get; init; } = 8;
+
+    /// <summary>UTF-8 bytes of text that go from stage to stage at a time. No effect on the tokens.</summary>
+    internal int TextBatchBytes { get; init; } = 64 << 10;
 }
 
 /// <summary>Which side of the held-out split a stream yields.</summary>

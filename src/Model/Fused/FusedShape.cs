@@ -23,22 +23,14 @@ public sealed record FusedShape
     /// <summary>Width of a packed row of queries, keys and values.</summary>
     public int PackedWidth => QueryWidth + 2 * KeyValueWidth;
 
-    /// <summary>Threads that share one row of <see cref="Hidden"/> values, so that each holds at most 32 of them.</summary>
-    public int RowThreads
-    {
-        get
-        {
-            var threads = 32;
-            while (threads * 32 < Hidden) threads *= 2;
-            return threads;
-        }
-    }
+    /// <summary>Threads a block of the kernels that work on rows of the hidden width.</summary>
+    public static int RowBlock => 512;
 
-    /// <summary>Rows of the hidden width that one block of the norm kernels takes.</summary>
-    public int RowsPerBlock => RowThreads == 32 ? 8 : 1;
+    /// <summary>Threads that share one such row, 8 values each where the block has that many: a power of two from 32 on.</summary>
+    public int RowThreads => Math.Clamp((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Hidden / 8), 32, RowBlock);
 
-    /// <summary>Threads a block of the norm kernels.</summary>
-    public int RowBlock => RowThreads == 32 ? 256 : RowThreads;
+    /// <summary>Rows that one block takes at a time.</summary>
+    public int RowsPerBlock => RowBlock / RowThreads;
 
     /// <summary>The shape of <paramref name="model"/>, or why the fused kernels cannot compute it.</summary>
     public static FusedShape From(MistralConfig model)

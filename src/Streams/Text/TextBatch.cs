@@ -22,6 +22,9 @@ public sealed class TextBatch
     /// <summary>Characters (UTF-16 units) of the complete lines.</summary>
     public int Length => Count == 0 ? 0 : _ends[Count - 1];
 
+    /// <summary>The characters of the complete lines, one line after the other.</summary>
+    public ReadOnlySpan<char> Characters => _characters.AsSpan(0, Length);
+
     /// <summary>The line at <paramref name="index"/>, without a line end.</summary>
     public ReadOnlySpan<char> this[int index]
     {

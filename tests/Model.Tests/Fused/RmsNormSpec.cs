@@ -40,7 +40,7 @@ public sealed class RmsNormSpec
             var partials = bench.Allocate<float>(blocks * hidden);
             var weightGradient = bench.Upload(initial);
 
-            bench.Launch("rms_norm_backward", blocks, bench.Shape.RowBlock, result, y, partials, bench.Upload(x), bench.Upload(outputGradient),
+            bench.Launch("rms_norm_backward", blocks, FusedShape.RowBlock, result, y, partials, bench.Upload(x), bench.Upload(outputGradient),
                 bench.Upload(high), bench.Upload(low), rows, Epsilon, add);
             bench.Launch("rms_norm_weight_gradient", (hidden + 31) / 32, new Extent(32, 8), weightGradient, partials, blocks);
 
@@ -121,7 +121,7 @@ public sealed class RmsNormSpec
         var (high, low) = MasterWeight.Split(weight);
         var y = bench.Allocate<ushort>(x.Length);
         var blocks = (rows + bench.Shape.RowsPerBlock - 1) / bench.Shape.RowsPerBlock;
-        bench.Launch("rms_norm_forward", blocks, bench.Shape.RowBlock, y, bench.Upload(x), bench.Upload(high), bench.Upload(low), rows, Epsilon);
+        bench.Launch("rms_norm_forward", blocks, FusedShape.RowBlock, y, bench.Upload(x), bench.Upload(high), bench.Upload(low), rows, Epsilon);
         return y.Download();
     }
 

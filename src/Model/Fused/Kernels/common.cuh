@@ -11,9 +11,9 @@ typedef unsigned long long uint64;
 
 #define FULL_WARP 0xffffffffu
 #define VECTOR 8                    // 16-bit values in one 16-byte access
+#define ROW_BLOCK 512               // threads a block of the kernels that work on rows of D values
+#define ROWS_PER_BLOCK (ROW_BLOCK / ROW_THREADS)
 #define ROW_VECTORS ((HIDDEN / VECTOR + ROW_THREADS - 1) / ROW_THREADS)
-#define ROWS_PER_BLOCK (ROW_THREADS == 32 ? 8 : 1)
-#define ROW_BLOCK (ROWS_PER_BLOCK * ROW_THREADS)  // threads a block of the kernels that work on rows
 
 // ---- 16-bit values -------------------------------------------------------------------------------------------------
 
@@ -82,6 +82,83 @@ static __device__ __forceinline__ uint4 pack(const float* values)
     return packed;
 }
 
+// ---- 8-bit floats --------------------------------------------------------------------------------------------------
+// e4m3 (up to 448) for what flows forward, e5m2 (up to 57344) for gradients; nearest, ties to even, too large becomes the largest.
+
+#define E4M3_LARGEST 448.0f
+#define E5M2_LARGEST 57344.0f
+
+static __device__ __forceinline__ uint32 round_to_8_bits(float value, int mantissa, int bias, float largest)
+{
+    uint32 bits = __float_as_uint(value), sign = bits >> 31 << 7, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return sign | 0x7fu;
+    float absolute = fminf(__uint_as_float(magnitude), largest);
+    // Adding a float whose last bit weighs as much as the result's rounds to it, subnormal results included.
+    int exponent = (int)(__float_as_uint(absolute) >> 23) - 127;
+    if (exponent < 1 - bias) exponent = 1 - bias;
+    float anchor = __uint_as_float((uint32)(exponent - mantissa + 23 + 127) << 23);
+    float rounded = (absolute + anchor) - anchor;
+    uint32 units = (uint32)(rounded * __uint_as_float((uint32)(127 - (1 - bias - mantissa)) << 23)); // in smallest subnormals
+    int power = 0;
+    while (units >= (2u << mantissa)) { units >>= 1; power++; }
+    return sign | (units >> mantissa ? (uint32)((power + 1) << mantissa) | (units & ((1u << mantissa) - 1u)) : units);
+}
+
+static __device__ __forceinline__ uint32 pack_e4m3(float low, float high)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
+    unsigned short packed;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
+    return round_to_8_bits(low, 3, 7, E4M3_LARGEST) | round_to_8_bits(high, 3, 7, E4M3_LARGEST) << 8;
+#endif
+}
+
+static __device__ __forceinline__ uint32 pack_e5m2(float low, float high)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
+    unsigned short packed;
+    asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
+    return round_to_8_bits(low, 2, 15, E5M2_LARGEST) | round_to_8_bits(high, 2, 15, E5M2_LARGEST) << 8;
+#endif
+}
+
+// One scaled tensor: values are multiplied by `scale` before they are rounded; products multiply by `inverse`; `largest` collects the
+// bits of the largest magnitude seen, unscaled.
+struct Scaling
+{
+    float scale;
+    uint32 largest;
+    uint32 unused[2];
+    float inverse;          // 16-byte aligned, as cuBLASLt wants it
+    uint32 unused_too[3];
+};
+
+static __device__ __forceinline__ uint2 pack_e4m3(const float* values, float scale)
+{
+    uint2 packed;
+    packed.x = pack_e4m3(values[0] * scale, values[1] * scale) | pack_e4m3(values[2] * scale, values[3] * scale) << 16;
+    packed.y = pack_e4m3(values[4] * scale, values[5] * scale) | pack_e4m3(values[6] * scale, values[7] * scale) << 16;
+    return packed;
+}
+
+static __device__ __forceinline__ uint2 pack_e5m2(const float* values, float scale)
+{
+    uint2 packed;
+    packed.x = pack_e5m2(values[0] * scale, values[1] * scale) | pack_e5m2(values[2] * scale, values[3] * scale) << 16;
+    packed.y = pack_e5m2(values[4] * scale, values[5] * scale) | pack_e5m2(values[6] * scale, values[7] * scale) << 16;
+    return packed;
+}
+
+static __device__ __forceinline__ float largest_magnitude(const float* values, float largest)
+{
+    for (int k = 0; k < VECTOR; k++) largest = fmaxf(largest, fabsf(values[k]));
+    return largest;
+}
+
 // ---- Master weights ------------------------------------------------------------------------------------------------
 // A float32 master weight is kept as two 16-bit halves: `high` is the weight rounded to bf16, which the matrix products read
 // as it is; `low` is what rounding took off, as a signed number of float32 units in the last place. Both together are exact.
@@ -134,12 +211,33 @@ static __device__ __forceinline__ float block_max(float value, float* scratch)
     return warp_max(total);
 }
 
-// Sum over the ROW_THREADS threads of one row: a warp, or the whole block.
-static __device__ __forceinline__ float row_sum(float value, float* scratch)
+// Sums of two values over the ROW_THREADS threads of each row in the block (a power of two, 32 to ROW_BLOCK), known to all of them.
+// `scratch` holds two floats a warp. Consecutive calls alternate between two scratch arrays, so one barrier a call is enough.
+static __device__ __forceinline__ void row_sums(float& first, float& second, float (*scratch)[2])
 {
-#if ROW_THREADS == 32
-    return warp_sum(value);
-#else
-    return block_sum(value, scratch);
-#endif
+    first = warp_sum(first);
+    second = warp_sum(second);
+    if (ROW_THREADS == 32) return;
+    int warp = threadIdx.x >> 5;
+    if ((threadIdx.x & 31) == 0)
+    {
+        scratch[warp][0] = first;
+        scratch[warp][1] = second;
+    }
+    __syncthreads();
+    int start = threadIdx.x / ROW_THREADS * (ROW_THREADS / 32);
+    first = 0.0f;
+    second = 0.0f;
+    for (int i = 0; i < ROW_THREADS / 32; i++)
+    {
+        first += scratch[start + i][0];
+        second += scratch[start + i][1];
+    }
+}
+
+// Joins each warp's largest magnitude into a tensor's record; the bits of floats from 0 on are ordered as the floats are.
+static __device__ __forceinline__ void record_largest(Scaling* scaling, float largest)
+{
+    largest = warp_max(largest);
+    if ((threadIdx.x & 31) == 0 && __float_as_uint(largest) > scaling->largest) atomicMax(&scaling->largest, __float_as_uint(largest));
 }

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Event;
+using Streaming.Model;
+using Streaming.Model.Checkpoints;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// Writes snapshots to disk on a thread of its own, one after the other: written aside and renamed, read back and verified,
+/// then the oldest beyond the limit removed. Every request gets an answer; a failure to write is an answer, not a failure of
+/// the actor.
+/// </summary>
+internal sealed class CheckpointActor : ReceiveActor
+{
+    private readonly RunOptions _options;
+    private readonly CheckpointStore _store;
+    private readonly Checkpoint? _start;
+    private bool _started;
+
+    public CheckpointActor(RunOptions options, CheckpointStore store, Checkpoint? start)
+    {
+        _options = options;
+        _store = store;
+        _start = start;
+        Receive<CheckpointProtocol.FindNewest>(OnFindNewest);
+        Receive<CheckpointProtocol.Write>(OnWrite);
+    }
+
+    /// <param name="options">The run.</param>
+    /// <param name="store">Its checkpoints; this actor's alone.</param>
+    /// <param name="start">What the run begins from, already verified; null where it begins from nothing.</param>
+    public static Props Props(RunOptions options, CheckpointStore store, Checkpoint? start) =>
+        Akka.Actor.Props.Create(() => new CheckpointActor(options, store, start)).WithDispatcher(StreamingRun.CheckpointDispatcher);
+
+    private void OnFindNewest(CheckpointProtocol.FindNewest find)
+    {
+        if (!_started)
+        {
+            _started = true;
+            Sender.Tell(new CheckpointProtocol.Newest(_start, find.Request));
+            return;
+        }
+        var search = _store.FindNewestWhole();
+        foreach (var sentence in search.PassedOver)
+            Context.System.EventStream.Publish(new RunProtocol.Noticed(sentence));
+        Sender.Tell(new CheckpointProtocol.Newest(search.Newest ?? _start, find.Request));
+    }
+
+    private void OnWrite(CheckpointProtocol.Write write)
+    {
+        var step = write.State.Step;
+        try
+        {
+            var began = Stopwatch.GetTimestamp();
+            var folder = _store.Write(write.Snapshot, write.State, _options.Data.Tokenizer);
+            Checkpoint.Open(folder);
+            Prune();
+            var bytes = new DirectoryInfo(folder).EnumerateFiles().Sum(file => file.Length);
+            Answer(new CheckpointProtocol.Written(step, folder, bytes, Stopwatch.GetElapsedTime(began)));
+        }
+        catch (Exception failure)
+        {
+            if (failure is not ModelException)
+                Context.GetLogger().Error(failure, "checkpoint of step {0} could not be written", step);
+            Answer(new CheckpointProtocol.Failed(step, failure.Message));
+        }
+    }
+
+    // The new checkpoint is safe by now: an old one that stays costs space and nothing else.
+    private void Prune()
+    {
+        try
+        {
+            _store.Prune(_options.Checkpoints.SaveTotalLimit);
+        }
+        catch (CheckpointException failure)
+        {
+            Context.System.EventStream.Publish(new RunProtocol.Noticed(failure.Message));
+        }
+    }
+
+    private void Answer(RunProtocol.IEvent happened)
+    {
+        Context.System.EventStream.Publish(happened);
+        Sender.Tell(happened);
+    }
+}

@@ -1,0 +1,33 @@
+using Streaming.Model.Checkpoints;
+
+namespace Streaming.Actors;
+
+/// <summary>What the checkpoint writer is told and what it says.</summary>
+public static class CheckpointProtocol
+{
+    internal interface ICommand;
+
+    /// <summary>The newest whole checkpoint, please; answered by <see cref="Newest"/>, after every write asked for before.</summary>
+    /// <param name="Request">Comes back in the answer, so that a restarted trainer knows its own.</param>
+    internal sealed record FindNewest(object Request) : ICommand;
+
+    /// <summary>What the trainer goes on from.</summary>
+    /// <param name="Checkpoint">A whole checkpoint; null where the run begins from nothing.</param>
+    /// <param name="Request">The question's.</param>
+    internal sealed record Newest(Checkpoint? Checkpoint, object Request);
+
+    /// <summary>Write a snapshot, which is the writer's until its answer, <see cref="Written"/> or <see cref="Failed"/>.</summary>
+    internal sealed record Write(EngineSnapshot Snapshot, TrainingState State) : ICommand;
+
+    /// <summary>A whole checkpoint lies on disk, verified, and older ones beyond the limit are gone.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Path">Full path of the checkpoint's folder.</param>
+    /// <param name="Bytes">Size of its files.</param>
+    /// <param name="Elapsed">Wall time from snapshot to rename.</param>
+    public sealed record Written(long Step, string Path, long Bytes, TimeSpan Elapsed) : RunProtocol.IEvent;
+
+    /// <summary>A checkpoint could not be written; older ones are untouched and the run goes on.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Reason">What failed, in one sentence.</param>
+    public sealed record Failed(long Step, string Reason) : RunProtocol.IEvent;
+}

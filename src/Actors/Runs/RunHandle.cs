@@ -1,0 +1,44 @@
+using Akka.Actor;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// What the host holds of a run: its outcome as a task, and the way to end it early. Made before the actor system and
+/// handed to <see cref="StreamingRun.AddStreamingRun"/>; thread-safe.
+/// </summary>
+public sealed class RunHandle
+{
+    private readonly TaskCompletionSource<RunOutcome> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+    private IActorRef? _supervisor;
+    private StopSignal? _requested;
+
+    /// <summary>Completes once, with the run's end; never faults.</summary>
+    public Task<RunOutcome> Outcome => _outcome.Task;
+
+    /// <summary>Asks the run to finish its step, write a checkpoint and end. Only the first call counts; harmless after the end.</summary>
+    public void RequestStop(StopSignal signal)
+    {
+        lock (_lock)
+        {
+            if (_requested is not null || _outcome.Task.IsCompleted)
+                return;
+            _requested = signal;
+            _supervisor?.Tell(new RunProtocol.Stop(signal));
+        }
+    }
+
+    /// <summary>The supervisor is there: a stop asked for before now reaches it too.</summary>
+    internal void Attach(IActorRef supervisor)
+    {
+        lock (_lock)
+        {
+            _supervisor = supervisor;
+            if (_requested is { } signal)
+                supervisor.Tell(new RunProtocol.Stop(signal));
+        }
+    }
+
+    /// <returns>False where the run had already ended.</returns>
+    internal bool End(RunOutcome outcome) => _outcome.TrySetResult(outcome);
+}

@@ -1,0 +1,166 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.Streams;
+using Streaming.Model.Checkpoints;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// Owns the run: prepares its directory, starts the text path, the checkpoint writer and the trainer, decides what follows
+/// from a failure, and ends the run with exactly one outcome after everything below it has stopped.
+/// </summary>
+internal sealed class RunSupervisor : ReceiveActor
+{
+    private readonly RunOptions _options;
+    private readonly RunHandle _run;
+    private readonly EngineMaker _engines;
+    private readonly RollbackBudget _rollbacks;
+    private readonly HashSet<IActorRef> _children = [];
+
+    private RunDirectory? _directory;
+    private IActorRef _trainer = ActorRefs.Nobody;
+    private StopSignal? _stop;
+    private RunOutcome? _outcome;
+
+    public RunSupervisor(RunOptions options, RunHandle run, EngineMaker engines)
+    {
+        _options = options;
+        _run = run;
+        _engines = engines;
+        _rollbacks = new RollbackBudget(options.Training.MaxRollbacks);
+
+        Receive<Begin>(_ => OnBegin());
+        Receive<RunProtocol.Stop>(OnStop);
+        Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
+        Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
+        Receive<Abandon>(abandon => Conclude(abandon.Outcome));
+        Receive<Terminated>(OnTerminated);
+        Receive<TrainerProtocol.ICommand>(command => _trainer.Forward(command)); // who knows the run need not know its trainer
+    }
+
+    public static Props Props(RunOptions options, RunHandle run, EngineMaker engines) =>
+        Akka.Actor.Props.Create(() => new RunSupervisor(options, run, engines));
+
+    private sealed record Begin;
+
+    /// <summary>What the strategy decided, brought to the mailbox: it runs outside the message loop.</summary>
+    private sealed record Abandon(RunOutcome Outcome);
+
+    protected override void PreStart() => Self.Tell(new Begin());
+
+    // A fault in the supervisor itself ends the run: it has nothing to go back to.
+    protected override void PreRestart(Exception reason, object message)
+    {
+        _outcome ??= FailureTable.Outcome(reason, 0);
+        base.PreRestart(reason, message);
+    }
+
+    protected override void PostRestart(Exception reason) => Context.Stop(Self);
+
+    protected override void PostStop()
+    {
+        _directory?.Dispose();
+        if (_run.Outcome.IsCompleted)
+            return;
+        var outcome = _outcome ?? new RunOutcome.Failed("the run was ended with its actor system, without a last checkpoint", 1, null);
+        Publish(new RunProtocol.Ended(outcome));
+        _run.End(outcome);
+    }
+
+    protected override SupervisorStrategy SupervisorStrategy() =>
+        new OneForOneStrategy(-1, Timeout.Infinite, Decide, loggingEnabled: false);
+
+    private Directive Decide(Exception failure)
+    {
+        var spent = _rollbacks.Spent;
+        if (_stop is null
+            && FailureTable.Decide(failure) == Decision.RollBack
+            && failure is TrainingFailedException training
+            && _rollbacks.TrySpend(training.Step))
+        {
+            if (failure.InnerException is not NonFiniteLossException)
+                Context.GetLogger().Warning(failure.InnerException, "{0}; returning to the last checkpoint", failure.Message);
+            Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit));
+            return Directive.Restart;
+        }
+        Self.Tell(new Abandon(FailureTable.Outcome(failure, spent)));
+        return Directive.Stop;
+    }
+
+    private void OnBegin()
+    {
+        if (_stop is { } signal)
+        {
+            Conclude(new RunOutcome.Stopped(signal, "stopped before the first step"));
+            return;
+        }
+        try
+        {
+            _directory = RunDirectory.Open(_options.RunDirectory);
+            RunChecks.Require(_options);
+            var store = CheckpointStore.Open(_directory.Path, _options.Model);
+            var start = StartingPoint.Find(_options, _directory, store, Publish);
+            // The materializer belongs here: one made from the trainer would die with each of its restarts.
+            var materializer = Context.System.Materializer();
+            Context.System.EventStream.Subscribe<CheckpointProtocol.Written>(Self);
+            var checkpoints = Start(CheckpointActor.Props(_options, store, start), "checkpoints");
+            var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
+            _trainer = Start(TrainerActor.Props(_options, _directory, _engines, pipeline, checkpoints), "trainer");
+        }
+        catch (Exception failure)
+        {
+            Conclude(FailureTable.Outcome(failure, 0));
+        }
+    }
+
+    private void OnStop(RunProtocol.Stop stop)
+    {
+        _stop ??= stop.Signal;
+        _trainer.Tell(new TrainerProtocol.Stop());
+    }
+
+    private RunOutcome OutcomeOf(TrainerProtocol.Finished finished)
+    {
+        var kept = finished.Checkpoint is null ? "no step was taken" : $"everything up to step {finished.Step} is in {finished.Checkpoint}";
+        return finished.End switch
+        {
+            TrainingEnd.StepsDone => new RunOutcome.Completed($"all {finished.Step} steps are done: {finished.Checkpoint}"),
+            TrainingEnd.NothingToDo => new RunOutcome.Completed(
+                $"nothing to do: {finished.Checkpoint} has step {finished.Step} and training.max-steps is {_options.Training.MaxSteps}; raise it to go on"),
+            TrainingEnd.SourcesUsedUp when finished.Step == 0 => new RunOutcome.Failed(
+                $"the sources ({string.Join(", ", _options.Data.Sources)}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", 1, null),
+            TrainingEnd.SourcesUsedUp => new RunOutcome.Completed(
+                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {_options.Data.Epochs}): {finished.Checkpoint}"),
+            TrainingEnd.StopRequested => new RunOutcome.Stopped(_stop ?? StopSignal.Terminate, $"stopped after step {finished.Step}: {kept}"),
+            TrainingEnd.TextFailed text => TextFailure.Outcome(text.Failure, finished.StepsTaken > 0, kept),
+            TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", 1, null),
+            _ => throw new InvalidOperationException($"unknown end {finished.End}"),
+        };
+    }
+
+    private void Conclude(RunOutcome outcome)
+    {
+        _outcome ??= outcome;
+        foreach (var child in _children)
+            Context.Stop(child);
+        if (_children.Count == 0)
+            Context.Stop(Self);
+    }
+
+    private void OnTerminated(Terminated terminated)
+    {
+        _children.Remove(terminated.ActorRef);
+        // A child that stops by itself leaves a run that would wait for ever.
+        _outcome ??= new RunOutcome.Failed($"actor {terminated.ActorRef.Path} stopped unexpectedly", 1, null);
+        Conclude(_outcome);
+    }
+
+    private IActorRef Start(Props props, string name)
+    {
+        var child = Context.Watch(Context.ActorOf(props, name));
+        _children.Add(child);
+        return child;
+    }
+
+    private void Publish(RunProtocol.IEvent happened) => Context.System.EventStream.Publish(happened);
+}

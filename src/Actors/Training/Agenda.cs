@@ -1,0 +1,115 @@
+namespace Streaming.Actors;
+
+/// <summary>The next piece of the trainer's work.</summary>
+internal enum Work
+{
+    Step,
+    Evaluate,
+    Snapshot,
+    Sample,
+
+    /// <summary>Nothing until the checkpoint under way is written.</summary>
+    AwaitCheckpoint,
+    Finish,
+}
+
+/// <summary>
+/// What the trainer does next: an evaluation before the checkpoint of the same step (its line in the journal then lies before
+/// the checkpoint), a checkpoint before further steps, the sample while the last checkpoint is being written. Plain state, no clock.
+/// </summary>
+internal sealed class Agenda(RunOptions options, long step)
+{
+    private bool _evaluationDue;
+    private bool _snapshotDue;
+    private bool _sampleDue;
+    private long _evaluated = -1;
+
+    /// <summary>The step whose state a checkpoint holds, or the one being written will.</summary>
+    private long _kept = step;
+
+    public long Step { get; private set; } = step;
+
+    /// <summary>A checkpoint is being written.</summary>
+    public bool Writing { get; private set; }
+
+    /// <summary>Why there will be no further step; null while there will.</summary>
+    public TrainingEnd? End { get; private set; }
+
+    public Work Next =>
+        _evaluationDue ? Work.Evaluate
+        : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
+        : End is null ? Work.Step
+        : _sampleDue ? Work.Sample
+        : Writing ? Work.AwaitCheckpoint
+        : Work.Finish;
+
+    /// <param name="lastEvaluation">The last step that the journal holds an evaluation of: one that a kill prevented is made up for.</param>
+    public void Begin(long? lastEvaluation)
+    {
+        _evaluated = lastEvaluation ?? -1;
+        if (Step >= options.Training.MaxSteps)
+            End = new TrainingEnd.NothingToDo();
+        else if (Step > 0)
+            _evaluationDue = IsEvery(options.Evaluation.EvalSteps) && _evaluated != Step;
+    }
+
+    public void StepTaken(long step)
+    {
+        Step = step;
+        _evaluationDue |= IsEvery(options.Evaluation.EvalSteps);
+        _snapshotDue |= IsEvery(options.Checkpoints.SaveSteps);
+        if (step >= options.Training.MaxSteps)
+            Conclude(new TrainingEnd.StepsDone());
+    }
+
+    /// <summary>Ends the training as it should end: evaluation, checkpoint, sample.</summary>
+    public void Conclude(TrainingEnd end)
+    {
+        End ??= end;
+        _snapshotDue |= Step > _kept;
+        _evaluationDue |= Step > 0 && _evaluated != Step;
+        _sampleDue = Step > 0 && options.Evaluation.SamplePrompt.Length > 0;
+    }
+
+    /// <summary>Ends the training in a hurry: a checkpoint and nothing else.</summary>
+    public void Hurry(TrainingEnd end)
+    {
+        // Steps that are all done stay done: a signal during the last evaluation ends it, not the outcome.
+        End ??= end;
+        _snapshotDue |= Step > _kept;
+        _evaluationDue = false;
+        _sampleDue = false;
+    }
+
+    public void RequestEvaluation() => _evaluationDue |= End is null;
+
+    public void RequestSnapshot() => _snapshotDue |= Step > _kept;
+
+    public void Evaluated()
+    {
+        _evaluationDue = false;
+        _evaluated = Step;
+    }
+
+    public void SnapshotTaken()
+    {
+        _snapshotDue = false;
+        _kept = Step;
+        Writing = true;
+    }
+
+    public void SampleTaken() => _sampleDue = false;
+
+    public void CheckpointWritten() => Writing = false;
+
+    /// <summary>Older checkpoints are untouched: while the training goes on the next one tries again; at the end the run must say so.</summary>
+    public void CheckpointFailed(string reason)
+    {
+        Writing = false;
+        _kept = -1;
+        if (End is not null && !_snapshotDue)
+            End = new TrainingEnd.CheckpointLost(reason);
+    }
+
+    private bool IsEvery(long interval) => interval > 0 && Step % interval == 0;
+}

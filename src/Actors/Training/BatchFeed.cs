@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using Streaming.Streams.Batches;
+
+namespace Streaming.Actors;
+
+/// <summary>
+/// The bounded channel as the trainer's thread reads it: blocking, with a short patience, so that the thread comes back for
+/// its commands while the text is slow. Not thread-safe.
+/// </summary>
+internal sealed class BatchFeed(BatchStream text, TimeSpan patience)
+{
+    // The wait under way, kept across calls: a wait that ran out of patience is taken up again instead of piling up waiters.
+    private Task<bool>? _waiting;
+
+    private TimeSpan _wait;
+
+    /// <summary>Batches that lie ready.</summary>
+    public int Depth => text.Reader.Count;
+
+    /// <summary>The text is used up: no batch will come.</summary>
+    public bool HasEnded { get; private set; }
+
+    /// <summary>Takes the next batch, waiting for it no longer than the patience.</summary>
+    /// <returns>The batch; null where none came in time, or none will come (<see cref="HasEnded"/>).</returns>
+    /// <exception cref="Exception">What the text path failed with, once everything before the failure is taken.</exception>
+    public TokenBatch? Take()
+    {
+        if (text.Reader.TryRead(out var batch))
+            return batch;
+        var began = Stopwatch.GetTimestamp();
+        try
+        {
+            _waiting ??= text.Reader.WaitToReadAsync().AsTask();
+            if (Task.WaitAny([_waiting], patience) < 0)
+                return null;
+            var finished = _waiting;
+            _waiting = null;
+            HasEnded = !finished.GetAwaiter().GetResult();
+            return text.Reader.TryRead(out batch) ? batch : null;
+        }
+        finally
+        {
+            _wait += Stopwatch.GetElapsedTime(began);
+        }
+    }
+
+    /// <summary>The tokens of a batch are used up: their memory goes back to the text path.</summary>
+    public void Recycle(TokenBatch batch) => text.Recycle(batch);
+
+    /// <summary>The time spent waiting since the last call.</summary>
+    public TimeSpan TakeWait()
+    {
+        var wait = _wait;
+        _wait = TimeSpan.Zero;
+        return wait;
+    }
+}

@@ -1,0 +1,115 @@
+using Streaming.Model;
+using Streaming.Model.Engines;
+using Streaming.Model.Fused;
+using Streaming.Model.Libtorch;
+using Streaming.Model.Parameters;
+using Streaming.Model.Safetensors;
+using TorchSharp;
+
+namespace Streaming.Actors;
+
+/// <summary>Makes the engine of a run, on the thread that will train.</summary>
+/// <param name="options">The run.</param>
+/// <param name="notice">Takes a sentence that an operator should read.</param>
+public delegate ITrainingEngine EngineMaker(RunOptions options, Action<string> notice);
+
+/// <summary>Chooses what computes a run.</summary>
+public static class EngineFactory
+{
+    /// <summary>
+    /// The engine that <see cref="TrainingOptions.Engine"/> names, with weights initialised from the run's seed. <c>auto</c>
+    /// takes the fused engine in bf16 on a GPU whose shapes it computes, and the reference engine elsewhere.
+    /// </summary>
+    /// <exception cref="RunRefusedException">The engine is not available here.</exception>
+    /// <exception cref="LibtorchException">libtorch or the device is not available here.</exception>
+    public static ITrainingEngine Create(RunOptions options, Action<string> notice)
+    {
+        LibtorchRuntime.Load(options.Training.Libtorch);
+        var device = Devices.Parse(options.Training.Device);
+        var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
+        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float8;
+        if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
+            throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
+        using var weights = options.InitialWeights is { } path ? Open(path) : null;
+        IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : Matching(options.Model, weights);
+        switch (options.Training.Engine)
+        {
+            case "reference":
+                return Reference(options, device, precision, source);
+            case "auto" when !isFusible:
+                return Reference(options, device, precision, source);
+            case "auto":
+                try
+                {
+                    return Fused(options, device, precision, source);
+                }
+                catch (NotSupportedException reason)
+                {
+                    notice($"the reference engine computes, which is slower: {reason.Message}");
+                    return Reference(options, device, precision, source);
+                }
+            case "fused" when !isFusible:
+                throw new RunRefusedException(
+                    $"training.engine = fused computes in bf16 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set training.engine = auto, or training.device and training.precision to what it needs");
+            case "fused":
+                try
+                {
+                    return Fused(options, device, precision, source);
+                }
+                catch (NotSupportedException reason)
+                {
+                    throw new RunRefusedException($"training.engine = fused is not available here: {reason.Message}", reason);
+                }
+            case var other:
+                throw new RunRefusedException($"training.engine must be auto, fused or reference, was {other}");
+        }
+    }
+
+    private static SafetensorsWeights Open(string path)
+    {
+        try
+        {
+            return SafetensorsWeights.Open(path);
+        }
+        catch (SafetensorsException mistake)
+        {
+            throw new RunRefusedException($"model.weights cannot be used: {mistake.Message}", mistake);
+        }
+    }
+
+    private static CheckpointWeights Matching(MistralConfig model, SafetensorsWeights weights)
+    {
+        try
+        {
+            return new CheckpointWeights(model, weights);
+        }
+        catch (SafetensorsException mistake)
+        {
+            throw new RunRefusedException($"model.weights does not fit model.config: {mistake.Message}", mistake);
+        }
+    }
+
+    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
+        new(options.Model, options.Optimizer, device, precision, weights);
+
+    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
+        new(
+            options.Model,
+            options.Optimizer,
+            new FusedEngineOptions(
+                options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
+                EightBitProducts: precision == Precision.Float8),
+            weights);
+
+    /// <summary>Where compiled kernels are kept: below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, or with temporary files where there is no home.</summary>
+    private static string KernelCache()
+    {
+        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        if (string.IsNullOrEmpty(root) || !Path.IsPathRooted(root))
+        {
+            var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+            root = home.Length > 0 ? Path.Combine(home, ".cache") : Path.GetTempPath();
+        }
+        return Path.Combine(root, "streaming", "kernels");
+    }
+}

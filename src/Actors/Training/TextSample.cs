@@ -1,0 +1,29 @@
+using System.Text;
+using Streaming.Model.Engines;
+using Streaming.Model.Generation;
+using Streaming.Streams.Text;
+using Streaming.Streams.Tokenization;
+
+namespace Streaming.Actors;
+
+/// <summary>The short text that shows at the end of a run what the model has learned.</summary>
+internal static class TextSample
+{
+    /// <returns>The prompt with its continuation.</returns>
+    public static string Generate(RunOptions options, ITrainingEngine engine)
+    {
+        var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
+        var prompt = new TokenBuffer();
+        tokenizer.CreateEncoder().Encode(options.Evaluation.SamplePrompt, prompt);
+        var added = TokenGenerator.Generate(
+            engine, prompt.Span, options.Evaluation.SampleTokens, new SamplingOptions { Seed = options.Training.Seed });
+
+        var decoder = tokenizer.CreateDecoder();
+        foreach (var id in prompt.Span)
+            decoder.Append(id); // the prompt is shown as it was written; the decoder needs what came before
+        var text = new StringBuilder(options.Evaluation.SamplePrompt);
+        foreach (var id in added.Where(id => id < tokenizer.VocabularySize)) // a model may have more ids than its tokenizer
+            text.Append(decoder.Append(id));
+        return text.Append(decoder.Finish()).ToString();
+    }
+}

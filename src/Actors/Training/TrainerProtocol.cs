@@ -1,0 +1,80 @@
+namespace Streaming.Actors;
+
+/// <summary>What the trainer is told, between two steps, and what it says.</summary>
+public static class TrainerProtocol
+{
+    public interface ICommand;
+
+    /// <summary>Write a checkpoint after the current step; answered by <see cref="CheckpointProtocol.Written"/> on the event stream.</summary>
+    /// <param name="Reason">Why, for the log.</param>
+    public sealed record SaveCheckpoint(string Reason) : ICommand;
+
+    /// <summary>Evaluate on the held-out batches after the current step.</summary>
+    public sealed record Evaluate : ICommand;
+
+    /// <summary>Finish the current step, write a checkpoint, and report <see cref="Finished"/>.</summary>
+    public sealed record Stop : ICommand;
+
+    /// <summary>One optimiser step is done.</summary>
+    /// <param name="Step">Steps taken, this one included.</param>
+    /// <param name="Loss">Mean over the step's micro-batches, nats per predicted token.</param>
+    /// <param name="GradientNorm">Global L2 norm before clipping.</param>
+    /// <param name="LearningRate">The step's learning rate.</param>
+    /// <param name="Tokens">Tokens of this step.</param>
+    /// <param name="TotalTokens">Tokens of the run, this step included.</param>
+    /// <param name="Elapsed">Wall time of the step, waiting for text included.</param>
+    /// <param name="DataWait">The part of <paramref name="Elapsed"/> that was spent waiting for text.</param>
+    /// <param name="QueueDepth">Batches that lay ready when the step ended.</param>
+    /// <param name="Skipped">The update was left out because the gradient was not finite (fp16 overflow).</param>
+    public sealed record StepCompleted(
+        long Step, float Loss, float GradientNorm, double LearningRate, long Tokens, long TotalTokens,
+        TimeSpan Elapsed, TimeSpan DataWait, int QueueDepth, bool Skipped) : RunProtocol.IEvent
+    {
+        public double TokensPerSecond => Tokens / Math.Max(Elapsed.TotalSeconds, 1e-9);
+    }
+
+    /// <summary>The held-out text was evaluated.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Loss">Mean cross-entropy over the batches, nats per predicted token.</param>
+    /// <param name="Batches">Batches evaluated.</param>
+    /// <param name="Elapsed">Wall time.</param>
+    public sealed record EvaluationCompleted(long Step, double Loss, int Batches, TimeSpan Elapsed) : RunProtocol.IEvent
+    {
+        public double Perplexity => Math.Exp(Loss);
+    }
+
+    /// <summary>The model continued the sample prompt.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Prompt">The prompt.</param>
+    /// <param name="Text">The prompt with its continuation.</param>
+    public sealed record SampleGenerated(long Step, string Prompt, string Text) : RunProtocol.IEvent;
+
+    /// <summary>To the supervisor: the trainer has nothing more to do, and what it learned is in a checkpoint.</summary>
+    /// <param name="End">Why.</param>
+    /// <param name="Step">Steps of the run.</param>
+    /// <param name="StepsTaken">Those that this trainer took.</param>
+    /// <param name="Checkpoint">Where they are; null before the first checkpoint.</param>
+    internal sealed record Finished(TrainingEnd End, long Step, long StepsTaken, string? Checkpoint);
+}
+
+/// <summary>Why the trainer came to its end.</summary>
+internal abstract record TrainingEnd
+{
+    /// <summary>All steps of the run are taken.</summary>
+    internal sealed record StepsDone : TrainingEnd;
+
+    /// <summary>The run had all its steps before it began.</summary>
+    internal sealed record NothingToDo : TrainingEnd;
+
+    /// <summary>The sources have no further batch.</summary>
+    internal sealed record SourcesUsedUp : TrainingEnd;
+
+    /// <summary>Somebody asked for it.</summary>
+    internal sealed record StopRequested : TrainingEnd;
+
+    /// <summary>The text path failed; what came before the failure is trained on.</summary>
+    internal sealed record TextFailed(Exception Failure) : TrainingEnd;
+
+    /// <summary>The last checkpoint could not be written.</summary>
+    internal sealed record CheckpointLost(string Reason) : TrainingEnd;
+}

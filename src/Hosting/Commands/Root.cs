@@ -1,0 +1,21 @@
+using System.CommandLine;
+
+namespace Streaming.Hosting.Commands;
+
+/// <summary>The program with all its commands.</summary>
+internal static class Root
+{
+    public static RootCommand Create()
+    {
+        var root = new RootCommand("Streams raw Japanese text into a trainer of Mistral models. Without a command it trains.")
+        {
+            TrainCommand.Create(),
+            NormalizeCommand.Create(),
+            TokenizeCommand.Create(),
+            ConfigCommand.Create(),
+            BenchCommand.Create(),
+        };
+        TrainCommand.AddTo(root);
+        return root;
+    }
+}

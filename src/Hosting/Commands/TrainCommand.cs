@@ -1,0 +1,86 @@
+using System.CommandLine;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Streaming.Actors;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Metrics;
+using Streaming.Hosting.Runs;
+using Streaming.Hosting.Terminal;
+
+namespace Streaming.Hosting.Commands;
+
+/// <summary><c>streaming train</c>, and <c>streaming</c> alone: one run to its end.</summary>
+internal static class TrainCommand
+{
+    public static Command Create()
+    {
+        var command = new Command("train", "Train a model on text, from the newest checkpoint where there is one. SIGTERM and Ctrl-C end it after a checkpoint.");
+        AddTo(command);
+        return command;
+    }
+
+    /// <summary>Makes <paramref name="command"/> train.</summary>
+    public static void AddTo(Command command)
+    {
+        var configuration = new ConfigurationOptions();
+        var resume = new Option<string?>("--resume", "-r")
+        {
+            Description = "auto: go on from the newest whole checkpoint of the run's folder; never: start anew; or a checkpoint's folder.",
+            HelpName = "auto|never|folder",
+        };
+        configuration.AddTo(command);
+        command.Add(resume);
+        command.SetAction((parsed, _) =>
+        {
+            var point = parsed.GetValue(resume);
+            var settings = configuration.Load(parsed, point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")]);
+            return TrainAsync(settings, Screen.ForConsole());
+        });
+    }
+
+    private static async Task<int> TrainAsync(Settings settings, Screen screen)
+    {
+        var options = RunOptionsBuilder.Build(settings);
+        var run = new RunHandle();
+        using var signals = new StopSignals(run, screen);
+        var summary = new RunSummary(screen, options);
+        using var log = new RunLog(screen);
+        var observed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var host = TrainHost.Build(
+            settings, options, run, screen,
+            [log, new ConsoleReport(screen, options.Training.LoggingSteps), summary, new ResolvedConfiguration(settings)], observed);
+        await StartAsync(host, screen).ConfigureAwait(false);
+        var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
+        await observed.Task.ConfigureAwait(false);
+        summary.Print(outcome);
+        await host.StopAsync().ConfigureAwait(false);
+        return outcome.ExitCode;
+    }
+
+    private static async Task StartAsync(IHost host, Screen screen)
+    {
+        try
+        {
+            await host.StartAsync().ConfigureAwait(false);
+        }
+        catch (Akka.Configuration.ConfigurationException mistake)
+        {
+            throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
+        }
+        if (host.Services.GetRequiredService<MetricsServer>().Address is { } address)
+            screen.WriteLine($"metrics: {new Uri(address, "/metrics")}");
+    }
+
+    /// <summary>Waits for the run; after a signal no longer than it was given to finish.</summary>
+    private static async Task<RunOutcome> EndOfAsync(RunHandle run, StopSignals signals, TimeSpan timeout, Screen screen)
+    {
+        await Task.WhenAny(run.Outcome, signals.First).ConfigureAwait(false);
+        if (signals.First.IsCompleted && await Task.WhenAny(run.Outcome, Task.Delay(timeout)).ConfigureAwait(false) != run.Outcome)
+        {
+            screen.ClearProgress();
+            screen.WriteError($"streaming: the step and its checkpoint took longer than {Keys.ShutdownTimeout.Path} = {Quantity.Time(timeout)}; the checkpoint before it is untouched.");
+            StopSignals.Exit(ExitCodes.Failed);
+        }
+        return await run.Outcome.ConfigureAwait(false);
+    }
+}

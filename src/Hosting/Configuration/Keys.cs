@@ -1,0 +1,203 @@
+using Streaming.Model;
+using Streaming.Model.Engines;
+
+namespace Streaming.Hosting.Configuration;
+
+/// <summary>
+/// Every key below <c>streaming</c>, once: its type, range, built-in value and description. The comments of
+/// <c>reference.conf</c> and <c>config.hocon</c>, the validation and the option records all come from here.
+/// Below <c>akka</c> anything is allowed and handed to Akka as it is.
+/// </summary>
+internal static partial class Keys
+{
+    private static readonly List<Key> _all = [];
+
+    /// <summary>Every key, in the order of <c>reference.conf</c>.</summary>
+    public static IReadOnlyList<Key> All => _all;
+
+    // run
+
+    public static readonly Key<string> RunDirectory = File("run.directory", "runs/sample", PathRole.Output,
+        "Folder of the run: config.hocon (as resolved), checkpoints/, metrics.jsonl, logs/. Made where it is missing.",
+        recipe: "output_dir");
+
+    public static readonly Key<string> Resume = File("run.resume", "auto", PathRole.Output, ["auto", "never"],
+        "auto goes on from the newest whole checkpoint in the run's folder, or starts where there is none; never starts anew; a checkpoint's folder goes on from that one.",
+        recipe: "resume_from_checkpoint");
+
+    public static readonly Key<TimeSpan> ShutdownTimeout = Duration("run.shutdown-timeout", "60s", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
+        "After SIGTERM or Ctrl-C: time to finish the step and to write a checkpoint. systemd's TimeoutStopSec must be longer.");
+
+    // model
+
+    public static readonly Key<string> ModelConfig = File("model.config", "models/mistral-sample/config.json", PathRole.Input,
+        "Shape of the model: a Mistral config.json as Transformers writes it.",
+        recipe: "config_name");
+
+    public static readonly Key<string> Weights = File("model.weights", "random", PathRole.Input, ["random"],
+        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it.",
+        recipe: "model_name_or_path");
+
+    // data
+
+    public static readonly Key<IReadOnlyList<string>> Sources = Add(new SourcesKind(), "data.sources", "[samples/corpus-ja.txt]",
+        "Text to train on, one line a paragraph and an empty line between documents, read in this order: files, globs (data/*.xz, sorted by name) or \"-\" for standard input; plain, gzip, bzip2, xz or zstd, told by content.",
+        recipe: "train_file");
+
+    public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
+        "SentencePiece model; its vocabulary must fit the model's vocab_size.",
+        recipe: "tokenizer_name");
+
+    public static readonly Key<bool> Normalize = Switch("data.normalize", "true",
+        "Normalise as neologdn does and split into sentences; false takes each line as it is.");
+
+    public static readonly Key<bool> AppendEndOfSentence = Switch("data.append-end-of-sentence", "true",
+        "Append the tokenizer's end-of-sentence id after each line.");
+
+    public static readonly Key<long> BlockSize = Integer("data.block-size", "128", 2, 1 << 20,
+        "Length of one training sequence; at most the model's max_position_embeddings.",
+        unit: "tokens", recipe: "block_size");
+
+    public static readonly Key<double> ValidationFraction = Add(new NumberKind(0, 1, belowMaximum: true), "data.validation-fraction", "0.05",
+        "Share of the documents that is held out for evaluation, chosen by a hash of the text; 0 holds out none.",
+        unit: "share", recipe: "validation_split_percentage (in percent)");
+
+    public static readonly Key<long> Epochs = Integer("data.epochs", "0", 0, 1_000_000,
+        "Passes over the sources; 0 repeats for ever, until max-steps.",
+        unit: "passes", recipe: "num_train_epochs");
+
+    public static readonly Key<long> Workers = Integer("data.workers", "0", 0, 1024,
+        "Tokenisations under way at once; 0 takes one for each core. The batches do not depend on it.",
+        unit: "tasks", recipe: "preprocessing_num_workers");
+
+    public static readonly Key<long> QueueCapacity = Integer("data.queue-capacity", "8", 1, 65_536,
+        "Batches that wait for the trainer at most; when they do, reading stops.",
+        unit: "batches", recipe: "dataloader_prefetch_factor");
+
+    // training
+
+    public static readonly Key<long> BatchSize = Integer("training.per-device-train-batch-size", "8", 1, 65_536,
+        "Sequences in a micro-batch, the part of a step that is on the device at once.",
+        unit: "sequences", recipe: "per_device_train_batch_size");
+
+    public static readonly Key<long> GradientAccumulationSteps = Integer("training.gradient-accumulation-steps", "1", 1, 65_536,
+        "Micro-batches in one optimiser step.",
+        unit: "micro-batches", recipe: "gradient_accumulation_steps");
+
+    public static readonly Key<long> MaxSteps = Integer("training.max-steps", "300", 1, long.MaxValue,
+        "Optimiser steps of the run.",
+        unit: "steps", recipe: "max_steps");
+
+    public static readonly Key<double> LearningRate = Add(new NumberKind(0, 10, aboveMinimum: true), "training.learning-rate", "2e-3",
+        "Highest learning rate, reached after the warm-up.",
+        recipe: "learning_rate");
+
+    public static readonly Key<ScheduleKind> Schedule = Add(
+        new ChoiceKind<ScheduleKind>(("cosine", ScheduleKind.Cosine), ("linear", ScheduleKind.Linear), ("constant", ScheduleKind.Constant), ("warmup-stable-decay", ScheduleKind.WarmupStableDecay)),
+        "training.lr-scheduler-type", "cosine",
+        "Shape of the learning rate after the warm-up.",
+        recipe: "lr_scheduler_type");
+
+    public static readonly Key<long> WarmupSteps = Integer("training.warmup-steps", "20", 0, long.MaxValue,
+        "Steps in which the learning rate rises from 0.",
+        unit: "steps", recipe: "warmup_steps");
+
+    public static readonly Key<double> MinimumLearningRateRatio = Add(new NumberKind(0, 1), "training.min-lr-ratio", "0.1",
+        "Share of the learning rate that remains at the end of the schedule.",
+        unit: "share", recipe: "lr_scheduler_kwargs.min_lr_rate");
+
+    public static readonly Key<double> Beta1 = Add(new NumberKind(0, 1, belowMaximum: true), "training.adam-beta1", "0.9",
+        "AdamW: decay of the running mean of the gradient.",
+        recipe: "adam_beta1");
+
+    public static readonly Key<double> Beta2 = Add(new NumberKind(0, 1, belowMaximum: true), "training.adam-beta2", "0.95",
+        "AdamW: decay of the running mean of the squared gradient.",
+        recipe: "adam_beta2");
+
+    public static readonly Key<double> Epsilon = Add(new NumberKind(0, 1, aboveMinimum: true), "training.adam-epsilon", "1e-8",
+        "AdamW: added to the root of the second moment.",
+        recipe: "adam_epsilon");
+
+    public static readonly Key<double> WeightDecay = Add(new NumberKind(0, 10), "training.weight-decay", "0.1",
+        "AdamW: decoupled decay of the weights, times the learning rate.",
+        recipe: "weight_decay");
+
+    public static readonly Key<DecayTarget> Decay = Add(
+        new ChoiceKind<DecayTarget>(("all", DecayTarget.All), ("matrices", DecayTarget.Matrices)),
+        "training.weight-decay-targets", "all",
+        "What decays: all parameters, as in the recipe, or matrices only, which spares the norms' weights.");
+
+    public static readonly Key<double> MaxGradientNorm = Add(new NumberKind(0, double.PositiveInfinity), "training.max-grad-norm", "1.0",
+        "Global gradient norm above which gradients are scaled down to it; 0 never clips.",
+        recipe: "max_grad_norm");
+
+    public static readonly Key<long> LoggingSteps = Integer("training.logging-steps", "10", 1, 1_000_000,
+        "Steps between two lines of progress where output is not a terminal, and between two lines of metrics.jsonl.",
+        unit: "steps", recipe: "logging_steps");
+
+    public static readonly Key<long> EvalSteps = Integer("training.eval-steps", "100", 0, long.MaxValue,
+        "Steps between evaluations on held-out text; 0 evaluates at the end only.",
+        unit: "steps", recipe: "eval_steps");
+
+    public static readonly Key<long> EvalBatches = Integer("training.eval-batches", "8", 1, 1_000_000,
+        "Held-out micro-batches in an evaluation, at most.",
+        unit: "micro-batches", recipe: "max_eval_samples (in samples)");
+
+    public static readonly Key<long> SaveSteps = Integer("training.save-steps", "100", 0, long.MaxValue,
+        "Steps between checkpoints; 0 writes only the last one.",
+        unit: "steps", recipe: "save_steps");
+
+    public static readonly Key<long> SaveTotalLimit = Integer("training.save-total-limit", "3", 0, 1_000_000,
+        "Checkpoints that are kept, the newest; 0 keeps all.",
+        unit: "checkpoints", recipe: "save_total_limit");
+
+    public static readonly Key<long> MaxRollbacks = Integer("training.max-rollbacks", "3", 0, 1000,
+        "Returns to the last checkpoint after a failure (a loss that is not a number, say), in a row and without getting past the failed step, before the run fails.",
+        unit: "returns");
+
+    public static readonly Key<long> Seed = Integer("training.seed", "42", 0, int.MaxValue,
+        "Seed of the initial weights and of everything drawn at random.",
+        recipe: "seed");
+
+    // sample
+
+    public static readonly Key<string> SamplePrompt = Add(new TextKind("text"), "sample.prompt", "\"日本の\"",
+        "Text that the model continues at the end of the run; \"\" generates none.");
+
+    public static readonly Key<long> SampleTokens = Integer("sample.max-new-tokens", "60", 1, 1 << 20,
+        "Length of that continuation.",
+        unit: "tokens", recipe: "max_new_tokens");
+
+    // torch
+
+    public static readonly Key<string> Device = Add(new TextKind("auto, cpu or cuda:N", DeviceForm()), "torch.device", "auto",
+        "What computes; auto takes cuda:0 where libtorch finds a GPU, the CPU elsewhere.",
+        recipe: "use_cpu");
+
+    public static readonly Key<Precision?> Compute = Add(
+        new ChoiceKind<Precision?>(("auto", null), ("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("fp8", Precision.Float8)),
+        "torch.precision", "auto",
+        "Type of activations and products; master weights are float32 always. auto takes bf16 where the GPU has it, float32 elsewhere; fp8 multiplies most of a layer in 8 bits (fused engine, Hopper or Ada).",
+        recipe: "bf16");
+
+    public static readonly Key<string> Engine = Add(new ChoiceKind<string>(("auto", "auto"), ("fused", "fused"), ("reference", "reference")),
+        "torch.engine", "auto",
+        "Implementation of the model: fused kernels (CUDA only) or the readable reference; auto takes the fastest that the device has.");
+
+    public static readonly Key<bool> Deterministic = Switch("torch.deterministic", "false",
+        "Two runs on one GPU agree to the last bit, at a little less speed; on the CPU they always do.");
+
+    public static readonly Key<string> Libtorch = File("torch.libtorch", "auto", PathRole.Input, ["auto", "bundled"],
+        "libtorch to load: the one that came with the program (bundled, and auto), or the folder of an installed PyTorch (…/site-packages/torch).");
+
+    // metrics
+
+    public static readonly Key<bool> MetricsEnabled = Switch("metrics.enabled", "true",
+        "Serve /metrics, /health/live and /health/ready over HTTP.");
+
+    public static readonly Key<string> MetricsHost = Add(new TextKind("an IP address, localhost or \"*\"", HostForm()), "metrics.host", "127.0.0.1",
+        "Address to listen on; \"*\" listens on all, and nothing there asks for a password.");
+
+    public static readonly Key<long> MetricsPort = Integer("metrics.port", "9464", 0, 65_535,
+        "TCP port to listen on; 0 takes a free one and prints it.");
+}

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+using Streaming.Actors;
+using Streaming.Hosting.Terminal;
+
+namespace Streaming.Hosting.Runs;
+
+/// <summary>SIGINT and SIGTERM: the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
+internal sealed partial class StopSignals : IDisposable
+{
+    private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly TaskCompletionSource<StopSignal> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public StopSignals(RunHandle run, Screen screen)
+    {
+        Register(PosixSignal.SIGINT, StopSignal.Interrupt);
+        Register(PosixSignal.SIGTERM, StopSignal.Terminate);
+
+        void Register(PosixSignal signal, StopSignal stop) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true; // the run ends the process, not the runtime
+            if (!_first.TrySetResult(stop))
+                Exit((int)stop);
+            run.RequestStop(stop);
+            screen.WriteError($"streaming: {signal}: finishing the step and writing a checkpoint; a second signal ends at once without.");
+        }));
+    }
+
+    /// <summary>Completes with the first signal.</summary>
+    public Task<StopSignal> First => _first.Task;
+
+    public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+    /// <summary>Ends the process without its exit handlers: native code may be in the middle of a step.</summary>
+    [LibraryImport("libc", EntryPoint = "_exit")]
+    public static partial void Exit(int code);
+}

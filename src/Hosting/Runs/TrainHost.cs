@@ -1,0 +1,94 @@
+using Akka.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
+using Prometheus;
+using Streaming.Actors;
+using Streaming.Hosting.Commands;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Metrics;
+using Streaming.Hosting.Terminal;
+using AkkaLogLevel = Akka.Event.LogLevel;
+
+namespace Streaming.Hosting.Runs;
+
+/// <summary>The generic host of a run: metrics first, then the actor system with the run and everything that watches it.</summary>
+internal static class TrainHost
+{
+    /// <summary>What the host needs beyond the run's own end: phases of Akka's shutdown, closing connections.</summary>
+    private static readonly TimeSpan _beyondTheRun = TimeSpan.FromSeconds(30);
+
+    /// <param name="settings">The configuration.</param>
+    /// <param name="options">The run.</param>
+    /// <param name="run">How the caller learns of its end.</param>
+    /// <param name="screen">Where it is told of.</param>
+    /// <param name="observers">Who sees its events, besides metrics and console.</param>
+    /// <param name="observed">Completes once every observer has seen the end.</param>
+    public static IHost Build(
+        Settings settings, RunOptions options, RunHandle run, Screen screen, IReadOnlyList<IRunObserver> observers, TaskCompletionSource observed)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Logging.SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning)
+            .AddProvider(new TerminalLogs(screen, SystemdHelpers.IsSystemdService()));
+        builder.Services
+            .AddSingleton<IHostLifetime, RunLifetime>()
+            .AddSystemd()
+            .Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + _beyondTheRun)
+            .AddSingleton(Prometheus.Metrics.NewCustomRegistry())
+            .AddSingleton(RunOptionsBuilder.BuildMetrics(settings))
+            .AddSingleton(TimeProvider.System)
+            .AddSingleton<RunMetrics>()
+            .AddSingleton<RunHealth>()
+            .AddSingleton<MetricsServer>()
+            .AddHostedService(services => services.GetRequiredService<MetricsServer>())
+            .AddAkka("streaming", (akka, services) => akka
+                .AddHocon(string.Join('\n', ConfigCommand.FlattenAkka(settings).Select(l => l.Text)), HoconAddMode.Prepend)
+                .ConfigureLoggers(loggers =>
+                {
+                    loggers.LogLevel = LogLevelOf(settings);
+                    loggers.ClearLoggers();
+                    loggers.AddLoggerFactory();
+                })
+                .WithActors((system, _) => Listen(system, Observers(services, observers), observed))
+                .AddStreamingRun(options, run));
+        return builder.Build();
+    }
+
+    /// <summary>Subscribes before the run's actors exist, so that nothing is missed.</summary>
+    private static void Listen(Akka.Actor.ActorSystem system, IReadOnlyList<IRunObserver> observers, TaskCompletionSource observed)
+    {
+        var listener = system.ActorOf(Akka.Actor.Props.Create(() => new RunEventListener(observers, observed)), "observers");
+        system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
+    }
+
+    private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
+    {
+        DotNetStats.Register(services.GetRequiredService<CollectorRegistry>()); // process_* and a few dotnet_*; no meters, no event counters
+        List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
+        if (services.GetService<ISystemdNotifier>() is { } notifier)
+            all.Add(new SystemdWatchdog(notifier));
+        return all;
+    }
+
+    private static AkkaLogLevel LogLevelOf(Settings settings)
+    {
+        var level = (settings.Akka.Find(["loglevel"]) as Configuration.Hocon.ConfigurationScalar)?.Text ?? "WARNING";
+        return level.ToUpperInvariant() switch
+        {
+            "DEBUG" => AkkaLogLevel.DebugLevel,
+            "INFO" => AkkaLogLevel.InfoLevel,
+            "WARNING" => AkkaLogLevel.WarningLevel,
+            "ERROR" => AkkaLogLevel.ErrorLevel,
+            _ => throw new UserErrorException($"akka.loglevel must be DEBUG, INFO, WARNING or ERROR, was {level}."),
+        };
+    }
+
+    /// <summary>The run decides when the process ends: see <see cref="StopSignals"/>.</summary>
+    private sealed class RunLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,63 @@
+using Streaming.Actors;
+using Streaming.Hosting.Runs;
+
+namespace Streaming.Hosting.Terminal;
+
+/// <summary>Tells on the console what the run does: progress in place on a terminal, a line every few steps elsewhere, a line for every other event.</summary>
+internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObserver
+{
+    private readonly ProgressMeter _meter = new(loggingSteps);
+    private long _first; // steps before this process
+
+    public void Observe(RunProtocol.IEvent happened)
+    {
+        switch (happened)
+        {
+            case RunProtocol.Started started:
+                _meter.MaxSteps = started.MaxSteps;
+                _first = started.Step;
+                screen.WriteLine($"model: Mistral, {Quantity.Short(started.ParameterCount)} parameters; computed by {started.Engine}");
+                screen.WriteLine(started.Checkpoint is null
+                    ? $"run: {started.RunDirectory}, {started.MaxSteps} steps from the beginning"
+                    : $"run: {started.RunDirectory}, going on after step {started.Step} of {started.MaxSteps} from {Path.GetFileName(started.Checkpoint)}");
+                break;
+            case TrainerProtocol.StepCompleted step:
+                Observe(step);
+                break;
+            case TrainerProtocol.EvaluationCompleted evaluation:
+                screen.WriteLine($"evaluation after step {evaluation.Step}: loss {Quantity.Fixed(evaluation.Loss)}, perplexity {evaluation.Perplexity.ToString("#,0.00", System.Globalization.CultureInfo.InvariantCulture)} on {evaluation.Batches} held-out batches ({Quantity.Time(evaluation.Elapsed)})");
+                break;
+            case CheckpointProtocol.Written written:
+                screen.WriteLine($"checkpoint after step {written.Step}: {written.Path} ({Quantity.Bytes(written.Bytes)}, {Quantity.Time(written.Elapsed)})");
+                break;
+            case CheckpointProtocol.Failed failed:
+                screen.WriteError($"streaming: the checkpoint after step {failed.Step} was not written: {failed.Reason}");
+                break;
+            case TrainerProtocol.SampleGenerated sample:
+                screen.WriteLine($"sample after step {sample.Step}: {OneLine(sample.Text)}");
+                break;
+            case RunProtocol.RolledBack rolledBack:
+                _meter.Reset();
+                screen.WriteError($"streaming: {rolledBack.Reason}; going back to the last checkpoint ({rolledBack.Rollback} of {rolledBack.Limit})");
+                break;
+            case RunProtocol.Noticed noticed:
+                screen.WriteError($"streaming: {noticed.Sentence}");
+                break;
+            case RunProtocol.Ended:
+                screen.ClearProgress();
+                break;
+        }
+    }
+
+    private void Observe(TrainerProtocol.StepCompleted step)
+    {
+        _meter.Add(step);
+        if (screen.IsLive)
+            screen.ShowProgress(_meter.Read().Fields);
+        else if (step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)
+            screen.WriteLine(string.Join("  ", _meter.Read().Fields));
+    }
+
+    /// <summary>Line ends and other control characters of generated text must not reach a terminal.</summary>
+    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+}

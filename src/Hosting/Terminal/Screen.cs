@@ -1,0 +1,119 @@
+using System.Diagnostics;
+
+namespace Streaming.Hosting.Terminal;
+
+/// <summary>
+/// Standard output of a run: lines that stay and, on a terminal, one line below them that is redrawn in place. Thread-safe,
+/// so that log lines do not tear the progress apart.
+/// </summary>
+/// <param name="output">Where lines go.</param>
+/// <param name="errors">Where warnings and errors go.</param>
+/// <param name="columns">Width of the terminal; null where output is not a terminal, and progress is then not drawn.</param>
+internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? columns)
+{
+    private const string ClearToEnd = "\e[K";
+    private static readonly TimeSpan _redrawInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _lock = new();
+    private TextWriter _copy = TextWriter.Null;
+    private string _drawn = "";
+    private long? _drawnAt;
+
+    /// <summary>The process's own output.</summary>
+    public static Screen ForConsole()
+    {
+        var isTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
+        return new Screen(Console.Out, Console.Error, isTerminal ? () => Console.WindowWidth : null);
+    }
+
+    /// <summary>A progress line is drawn here.</summary>
+    public bool IsLive => columns is not null;
+
+    public void WriteLine(string line = "") => Write(output, line);
+
+    public void WriteError(string line) => Write(errors, line);
+
+    /// <summary>From now on, lines that stay go to <paramref name="writer"/> too, with their time.</summary>
+    public void CopyTo(TextWriter writer)
+    {
+        lock (_lock)
+            _copy = writer;
+    }
+
+    /// <summary>Redraws the progress line, ten times a second at most; does nothing where output is not a terminal.</summary>
+    public void ShowProgress(params IReadOnlyList<string> fields)
+    {
+        if (columns is null)
+            return;
+        lock (_lock)
+        {
+            if (_drawnAt is { } at && Stopwatch.GetElapsedTime(at) < _redrawInterval)
+                return;
+            _drawn = Fit(fields, columns() - 1); // the last column stays free: terminals wrap there
+            _drawnAt = Stopwatch.GetTimestamp();
+            output.Write('\r' + _drawn + ClearToEnd);
+            output.Flush();
+        }
+    }
+
+    /// <summary>Takes the progress line away.</summary>
+    public void ClearProgress()
+    {
+        lock (_lock)
+        {
+            Erase();
+            _drawn = "";
+            output.Flush();
+        }
+    }
+
+    /// <summary>As many whole fields as fit, two blanks between them; at least the first, cut where it must be.</summary>
+    internal static string Fit(IReadOnlyList<string> fields, int width)
+    {
+        width = Math.Max(width, 1);
+        var line = fields[0].Length > width ? fields[0][..width] : fields[0];
+        foreach (var field in fields.Skip(1))
+        {
+            if (line.Length + 2 + field.Length > width)
+                break;
+            line += "  " + field;
+        }
+        return line;
+    }
+
+    private void Write(TextWriter destination, string line)
+    {
+        lock (_lock)
+        {
+            Erase();
+            if (_drawn.Length > 0)
+                output.Flush(); // before the other writer's text
+            destination.WriteLine(line);
+            destination.Flush();
+            Copy(line);
+            if (_drawn.Length == 0)
+                return;
+            output.Write(_drawn);
+            output.Flush();
+        }
+    }
+
+    private void Copy(string line)
+    {
+        try
+        {
+            _copy.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {line}");
+            _copy.Flush();
+        }
+        catch (IOException)
+        {
+            _copy = TextWriter.Null; // a full disk costs the copy, not the run
+        }
+    }
+
+    private void Erase()
+    {
+        if (_drawn.Length > 0)
+            output.Write('\r' + ClearToEnd);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using Streaming.Model.Engines;
+using Streaming.Model.Parameters;
+using Streaming.Model.Safetensors;
+
+namespace Streaming.Model.Checkpoints;
+
+/// <summary>A checkpoint on disk whose files are all there and as they were written.</summary>
+public sealed class Checkpoint
+{
+    internal const string Weights = "model.safetensors", Optimizer = "optimizer.safetensors", Config = "config.json";
+    internal const string State = "state.json", Tokenizer = "tokenizer.model";
+
+    // Names of torch.optim.AdamW's state, before the parameter's.
+    internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";
+
+    private static readonly string[] Required = [Weights, Optimizer, Config, State];
+
+    private Checkpoint(string folder, MistralConfig model, TrainingState training) => (Folder, Model, Training) = (folder, model, training);
+
+    public string Folder { get; }
+    public MistralConfig Model { get; }
+    public TrainingState Training { get; }
+
+    /// <summary>The tokenizer's file in the checkpoint; null where none was stored.</summary>
+    public string? TokenizerPath => File.Exists(Path.Combine(Folder, Tokenizer)) ? Path.Combine(Folder, Tokenizer) : null;
+
+    /// <summary>Opens a checkpoint and verifies the size and SHA-256 of each of its files.</summary>
+    /// <param name="path">A <c>step-…</c> folder, or <c>latest</c>.</param>
+    /// <exception cref="CheckpointException">Something is missing or damaged; says what.</exception>
+    public static Checkpoint Open(string path)
+    {
+        var folder = DurableFiles.Resolve(path);
+        if (!Directory.Exists(folder))
+            throw new CheckpointException($"there is no checkpoint at {path}");
+        var checksums = Checksums.Load(folder);
+        if (Required.Except(checksums.Names).FirstOrDefault() is { } missing)
+            throw new CheckpointException($"{Path.Combine(folder, Checksums.FileName)} does not list {missing}: the checkpoint is not whole");
+        checksums.Verify(folder);
+        return new Checkpoint(folder, MistralConfig.Load(folder), TrainingState.Load(Path.Combine(folder, State)));
+    }
+
+    /// <summary>Puts weights, moments and the count of optimiser steps into an engine of the same model.</summary>
+    /// <exception cref="ModelException">Another model, or files that do not belong together.</exception>
+    public void RestoreInto(ITrainingEngine engine)
+    {
+        ModelDifference.Refuse(Folder, Model, engine.Model);
+        using var weights = SafetensorsWeights.Open(Path.Combine(Folder, Weights));
+        using var optimizer = SafetensorsFile.Open(Path.Combine(Folder, Optimizer));
+        var source = new CheckpointWeights(Model, weights); // checks all before the first is overwritten
+        foreach (var parameter in ModelParameter.Of(Model))
+        {
+            _ = optimizer[FirstMoment + parameter.Name];
+            _ = optimizer[SecondMoment + parameter.Name];
+        }
+        if (!optimizer.Metadata.TryGetValue(OptimizerStep, out var text) || !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
+            throw new CheckpointException($"{optimizer.Path} does not say how many steps the optimiser has taken");
+
+        foreach (var (parameter, state) in ModelParameter.Of(Model).Zip(engine.Parameters))
+        {
+            var values = new float[parameter.Count];
+            source.Read(parameter, values);
+            state.Write(StateKind.Weight, values);
+            optimizer.Read(FirstMoment + parameter.Name, values);
+            state.Write(StateKind.FirstMoment, values);
+            optimizer.Read(SecondMoment + parameter.Name, values);
+            state.Write(StateKind.SecondMoment, values);
+        }
+        engine.Step = step;
+    }
+}

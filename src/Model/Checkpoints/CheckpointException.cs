@@ -1,0 +1,13 @@
+namespace Streaming.Model.Checkpoints;
+
+/// <summary>A checkpoint that cannot be written, read or used with this model.</summary>
+public sealed class CheckpointException : ModelException
+{
+    public CheckpointException(string message) : base(message)
+    {
+    }
+
+    public CheckpointException(string message, Exception inner) : base(message, inner)
+    {
+    }
+}

@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Streaming.Model.Checkpoints;
+
+/// <summary>
+/// <c>SHA256SUMS</c> of a folder, in the format of <c>sha256sum</c> (which checks it with <c>-c</c>); the sizes stand in
+/// comment lines before.
+/// </summary>
+internal sealed class Checksums
+{
+    public const string FileName = "SHA256SUMS";
+
+    private const int MaximumBytes = 1 << 16;
+
+    private readonly List<(string Name, long Bytes, string Hash)> _files = [];
+
+    /// <summary>Names of the files.</summary>
+    public IEnumerable<string> Names => _files.Select(file => file.Name);
+
+    /// <summary>Writes a file, synced to disk, and notes its size and hash.</summary>
+    public void WriteFile(string folder, string name, Action<Stream> write)
+    {
+        using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
+        using var hashing = new HashingStream(file);
+        write(hashing);
+        file.Flush(flushToDisk: true);
+        _files.Add((name, file.Length, hashing.Hash()));
+    }
+
+    /// <summary>Writes the list itself, synced to disk.</summary>
+    public void Save(string folder)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, bytes, _) in _files)
+            text.Append(CultureInfo.InvariantCulture, $"# {bytes} {name}\n");
+        foreach (var (name, _, hash) in _files)
+            text.Append(CultureInfo.InvariantCulture, $"{hash}  {name}\n");
+        using var file = new FileStream(Path.Combine(folder, FileName), FileMode.CreateNew);
+        file.Write(Encoding.UTF8.GetBytes(text.ToString()));
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Reads the list of a folder.</summary>
+    /// <exception cref="CheckpointException">Missing, or not in the format.</exception>
+    public static Checksums Load(string folder)
+    {
+        var path = Path.Combine(folder, FileName);
+        try
+        {
+            if (new FileInfo(path).Length > MaximumBytes)
+                throw new CheckpointException($"{path} is not a list of checksums: it is too long");
+            var result = new Checksums();
+            var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
+            foreach (var line in File.ReadLines(path))
+            {
+                if (line.Split(' ', 3) is ["#", var size, var sized] && long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes))
+                    sizes[sized] = bytes;
+                else if (line.Length > 66 && line[64..66] == "  " && Path.GetFileName(line[66..]) == line[66..] && sizes.TryGetValue(line[66..], out bytes))
+                    result._files.Add((line[66..], bytes, line[..64]));
+                else
+                    throw new CheckpointException($"{path} is not a list of checksums: '{(line.Length <= 80 ? line : line[..80])}'");
+            }
+            return result;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{path} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Checks the size of every file, then the hash of every file.</summary>
+    /// <exception cref="CheckpointException">One differs; the message says which and how.</exception>
+    public void Verify(string folder)
+    {
+        foreach (var (name, bytes, _) in _files)
+        {
+            var file = new FileInfo(Path.Combine(folder, name));
+            if (!file.Exists)
+                throw new CheckpointException($"{file.FullName} is missing");
+            if (file.Length != bytes)
+                throw new CheckpointException($"{file.FullName} has {file.Length} bytes, {bytes} were written");
+        }
+        foreach (var (name, _, hash) in _files)
+        {
+            var path = Path.Combine(folder, name);
+            try
+            {
+                using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
+                if (Convert.ToHexStringLower(SHA256.HashData(file)) != hash)
+                    throw new CheckpointException($"{path} is not what was written: its SHA-256 differs");
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                throw new CheckpointException($"{path} cannot be read: {exception.Message}", exception);
+            }
+        }
+    }
+
+    /// <summary>Passes everything on and hashes it.</summary>
+    private sealed class HashingStream(Stream target) : Stream
+    {
+        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+        public string Hash() => Convert.ToHexStringLower(_hash.GetHashAndReset());
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            _hash.AppendData(buffer);
+            target.Write(buffer);
+        }
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        public override void Flush() => target.Flush();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                _hash.Dispose();
+            base.Dispose(disposing);
+        }
+
+        public override bool CanRead => false;
+        public override bool CanSeek => false;
+        public override bool CanWrite => true;
+        public override long Length => throw new NotSupportedException();
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}

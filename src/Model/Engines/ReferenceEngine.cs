@@ -1,0 +1,130 @@
+using Streaming.Model.Libtorch;
+using Streaming.Model.Optimizers;
+using Streaming.Model.Parameters;
+using Streaming.Model.Reference;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Streaming.Model.Engines;
+
+/// <summary>
+/// Trains with the reference model and autograd, on any device. In float32 the model's weights are what the optimiser
+/// updates; in bf16 the optimiser has float32 master weights, and gradients are summed in float32.
+/// </summary>
+public sealed class ReferenceEngine : ITrainingEngine
+{
+    private readonly Device _device;
+    private readonly MistralForCausalLM _model;
+    private readonly ReferenceParameter[] _parameters;
+    private readonly AdamW _optimizer;
+    private readonly Tensor _loss; // sum of the micro-batches' shares since the last update
+    private Scalar _share = 1.0.ToScalar();
+    private int _microBatches = 1;
+
+    /// <param name="model">The model's shape.</param>
+    /// <param name="optimizer">How weights are updated.</param>
+    /// <param name="device">Where to compute; see <see cref="Devices.Parse"/>.</param>
+    /// <param name="precision">What to compute in.</param>
+    /// <param name="weights">The first weights.</param>
+    public ReferenceEngine(MistralConfig model, OptimizerOptions optimizer, Device device, Precision precision, IWeightSource weights)
+    {
+        LibtorchRuntime.Load();
+        using var temporaries = NewDisposeScope();
+        (Model, _device) = (model, device);
+        Description = $"reference, {(precision == Precision.BFloat16 ? "bf16" : "float32")}, {Devices.Describe(device)}";
+        _model = new MistralForCausalLM(model, precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32, device);
+        _parameters = [.. _model.Weights.Select(entry => new ReferenceParameter(entry.Parameter, entry.Tensor, optimizer.Decay))];
+        _optimizer = new AdamW([.. _parameters.Select(parameter => parameter.Optimized)], optimizer, device);
+        _loss = zeros([], ScalarType.Float32, device).DetachFromDisposeScope();
+        foreach (var parameter in _parameters)
+            parameter.Load(weights);
+        ParameterCount = _parameters.Sum(parameter => parameter.Count);
+    }
+
+    public MistralConfig Model { get; }
+
+    public string Description { get; }
+
+    public long ParameterCount { get; }
+
+    public long Step { get; set; }
+
+    public IReadOnlyList<IParameterState> Parameters => _parameters;
+
+    /// <summary>The model itself, for generation.</summary>
+    internal MistralForCausalLM Network => _model;
+
+    public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    {
+        CheckTokens(tokens, rows);
+        SetMicroBatches(microBatches);
+        using var temporaries = NewDisposeScope();
+        var loss = _model.Loss(HostTensors.FromTokens(tokens, rows, _device));
+        loss.mul(_share).backward();
+        using (no_grad())
+            _loss.add_(loss, _share);
+        foreach (var parameter in _parameters)
+            parameter.CollectGradient();
+        GC.KeepAlive(this);
+    }
+
+    public StepResult Update(double learningRate)
+    {
+        using var temporaries = NewDisposeScope();
+        var loss = HostTensors.Scalar(_loss);
+        var norm = _optimizer.GradientNorm();
+        var finite = float.IsFinite(norm);
+        if (finite)
+        {
+            _optimizer.Clip(norm);
+            _optimizer.Step(learningRate, ++Step);
+        }
+        foreach (var parameter in _parameters)
+            parameter.FinishStep(updated: finite);
+        _loss.zero_();
+        GC.KeepAlive(this);
+        return new StepResult(loss, norm, Skipped: !finite);
+    }
+
+    public double Evaluate(ReadOnlySpan<int> tokens, int rows)
+    {
+        CheckTokens(tokens, rows);
+        using var temporaries = NewDisposeScope();
+        using var gradientOff = no_grad();
+        var loss = HostTensors.Scalar(_model.Loss(HostTensors.FromTokens(tokens, rows, _device)));
+        GC.KeepAlive(this);
+        return loss;
+    }
+
+    /// <summary>An id outside the vocabulary would read other memory, and on a GPU end the process's use of it.</summary>
+    private void CheckTokens(ReadOnlySpan<int> tokens, int rows)
+    {
+        if (rows < 1 || tokens.Length % rows != 0 || tokens.Length / rows < 2)
+            throw new ArgumentException($"{tokens.Length} tokens are not {rows} rows of equal length and at least 2 tokens", nameof(tokens));
+        foreach (var token in tokens)
+        {
+            if ((uint)token >= (uint)Model.VocabularySize)
+                throw new ModelException($"token {token} does not fit the model, whose vocabulary has {Model.VocabularySize}: take the tokenizer that the model was made for");
+        }
+    }
+
+    private void SetMicroBatches(int microBatches)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(microBatches, 1);
+        if (microBatches == _microBatches)
+            return;
+        _share.Dispose();
+        _share = (1.0 / microBatches).ToScalar();
+        _microBatches = microBatches;
+    }
+
+    public void Dispose()
+    {
+        foreach (var parameter in _parameters)
+            parameter.Dispose();
+        _optimizer.Dispose();
+        _loss.Dispose();
+        _share.Dispose();
+        _model.Dispose();
+    }
+}

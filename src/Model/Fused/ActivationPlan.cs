@@ -1,0 +1,107 @@
+namespace Streaming.Model.Fused;
+
+/// <summary>
+/// One arena for everything that a micro-batch leaves between its passes: what each layer keeps for its backward pass, and scratch that
+/// all layers share. Offsets in bytes, 256-byte aligned. Norm outputs and the SwiGLU product are computed again instead of kept.
+/// </summary>
+public sealed class ActivationPlan
+{
+    private const long Alignment = 256;
+
+    /// <param name="shape">The model.</param>
+    /// <param name="positions">Rows x tokens of a micro-batch: N.</param>
+    /// <param name="chunk">Positions whose logits exist at once.</param>
+    /// <param name="normBlocks">Blocks of the norms' backward kernel.</param>
+    /// <param name="embeddingSlots">Rows of partial sums of the embedding's gradient.</param>
+    /// <param name="eightBits">Room for the operands of 8-bit products.</param>
+    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false)
+    {
+        long n = positions;
+        Residual = new long[shape.Layers + 1];
+        Packed = new long[shape.Layers];
+        Middle = new long[shape.Layers];
+        GateUp = new long[shape.Layers];
+        Residual[0] = Half(n * shape.Hidden);
+        for (var i = 0; i < shape.Layers; i++)
+        {
+            Packed[i] = Half(n * shape.PackedWidth);
+            Middle[i] = Half(n * shape.Hidden);
+            GateUp[i] = Half(n * 2 * shape.Intermediate);
+            Residual[i + 1] = Half(n * shape.Hidden);
+        }
+        Normalized = Half(n * shape.Hidden);
+        Product = Half(n * shape.Intermediate);
+        DResidual = Half(n * shape.Hidden);
+        DNormalized = Half(n * shape.Hidden);
+        DProduct = Half(n * Math.Max(shape.Intermediate, shape.PackedWidth));
+        DAttention = Half(n * shape.QueryWidth);
+        Logits = Half((long)chunk * shape.VocabularyPadded);
+        if (eightBits)
+        {
+            Normalized8 = Take(n * shape.Hidden);
+            Product8 = Take(n * shape.Intermediate);
+            DResidual8 = Take(n * shape.Hidden);
+            DWide8 = Take(n * Math.Max(2 * shape.Intermediate, shape.PackedWidth));
+        }
+        Losses = Take(n * sizeof(float));
+        NormPartials = Take((2L * shape.Layers + 1) * normBlocks * shape.Hidden * sizeof(float));
+        EmbeddingPartials = Take((long)embeddingSlots * shape.Hidden * sizeof(float));
+    }
+
+    /// <summary>Input of each layer, and the last one's output: (N, D).</summary>
+    public long[] Residual { get; }
+
+    /// <summary>Queries, keys and values, turned: (N, (H + 2 G) K).</summary>
+    public long[] Packed { get; }
+
+    /// <summary>Residual after attention: (N, D).</summary>
+    public long[] Middle { get; }
+
+    /// <summary>Gate and up projection: (N, 2 F); the backward pass puts its gradient there.</summary>
+    public long[] GateUp { get; }
+
+    /// <summary>Output of the norm at hand: (N, D).</summary>
+    public long Normalized { get; }
+
+    /// <summary>Output of SwiGLU: (N, F).</summary>
+    public long Product { get; }
+
+    /// <summary>Gradient of the residual stream: (N, D).</summary>
+    public long DResidual { get; }
+
+    public long DNormalized { get; }
+
+    /// <summary>Gradient of <see cref="Product"/> (N, F); later of <see cref="Packed"/>.</summary>
+    public long DProduct { get; }
+
+    public long DAttention { get; }
+
+    /// <summary>(chunk, V padded), in place their gradient.</summary>
+    public long Logits { get; }
+
+    /// <summary>8-bit operands: of the projections behind a norm (N, D), of the down projection (N, F).</summary>
+    public long Normalized8 { get; }
+
+    public long Product8 { get; }
+
+    /// <summary>8-bit gradients: of the residual stream (N, D), of gate_up (N, 2 F) or the packed rows.</summary>
+    public long DResidual8 { get; }
+
+    public long DWide8 { get; }
+
+    public long Losses { get; }
+    public long NormPartials { get; }
+    public long EmbeddingPartials { get; }
+
+    /// <summary>Size of the arena.</summary>
+    public long Bytes { get; private set; }
+
+    private long Half(long values) => Take(values * 2);
+
+    private long Take(long bytes)
+    {
+        var offset = Bytes;
+        Bytes += (bytes + Alignment - 1) / Alignment * Alignment;
+        return offset;
+    }
+}

@@ -1,0 +1,54 @@
+using static Streaming.Model.Fused.Cuda.CudaDriver;
+
+namespace Streaming.Model.Fused.Cuda;
+
+/// <summary>Compiled kernels in a GPU's context, launched by name on its stream.</summary>
+internal sealed unsafe class KernelModule : IDisposable
+{
+    private readonly CudaDevice _device;
+    private readonly Dictionary<string, nint> _functions = [];
+    private readonly nint _module;
+
+    public KernelModule(CudaDevice device, byte[] cubin)
+    {
+        _device = device;
+        fixed (byte* image = cubin)
+            Check(cuModuleLoadData(out _module, image), "load the kernels");
+    }
+
+    public void Launch(string name, int grid, int block, params ReadOnlySpan<KernelArgument> arguments) =>
+        Launch(name, (grid, 1), (block, 1), arguments);
+
+    /// <summary>Queues a kernel; <paramref name="grid"/> and <paramref name="block"/> are (x, y).</summary>
+    public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments)
+    {
+        if (!_functions.TryGetValue(name, out var function))
+        {
+            Check(cuModuleGetFunction(out function, _module, name), $"find kernel {name}");
+            _functions.Add(name, function);
+        }
+        var pointers = stackalloc void*[arguments.Length];
+        fixed (KernelArgument* first = arguments)
+        {
+            for (var i = 0; i < arguments.Length; i++) pointers[i] = first + i;
+            var code = cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, 1, (uint)block.X, (uint)block.Y, 1, 0, _device.Stream, pointers, null);
+            if (code != 0)
+                throw new CudaException(code, $"launch {name}");
+        }
+    }
+
+    public void Dispose() => _ = cuModuleUnload(_module);
+}
+
+/// <summary>One kernel argument of 4 or 8 bytes, by its bits.</summary>
+internal readonly struct KernelArgument
+{
+    private readonly long _bits;
+
+    private KernelArgument(long bits) => _bits = bits;
+
+    public static implicit operator KernelArgument(nint pointer) => new(pointer);
+    public static implicit operator KernelArgument(int value) => new(value);
+    public static implicit operator KernelArgument(long value) => new(value);
+    public static implicit operator KernelArgument(float value) => new(BitConverter.SingleToUInt32Bits(value));
+}

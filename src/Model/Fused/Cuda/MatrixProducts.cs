@@ -1,0 +1,145 @@
+using static Streaming.Model.Fused.Cuda.CudaDriver;
+using static Streaming.Model.Fused.Cuda.CublasLt;
+
+namespace Streaming.Model.Fused.Cuda;
+
+/// <summary>
+/// The three products of a linear layer y = x W^T on 16-bit (or 8-bit) operands with float32 accumulation, row-major. Shapes: x (N, I),
+/// W (O, I), y (N, O). Each distinct product is planned once: cuBLASLt's suggestions are timed on the real buffers, the fastest stays
+/// (or the first, where results must not depend on timing).
+/// </summary>
+internal sealed unsafe class MatrixProducts : IDisposable
+{
+    private const long WorkspaceBytes = 32 << 20;
+    private const int Suggestions = 12, Repetitions = 4;
+
+    private readonly record struct Key(int M, int N, int K, int TypeA, int TransposeA, int TypeB, int TransposeB, int OutputType, bool Add);
+
+    private sealed record Plan(nint Description, nint A, nint B, nint C, ulong[] Algorithm);
+
+    private readonly CudaDevice _device;
+    private readonly CublasLt _library = new();
+    private readonly Dictionary<Key, Plan> _plans = [];
+    private readonly nint _handle, _workspace;
+    private readonly int _type;
+    private readonly bool _deterministic;
+
+    /// <param name="type">Operand type: <see cref="BFloat16"/> or <see cref="Float16"/>.</param>
+    /// <param name="deterministic">Take the first suggestion instead of timing, so that two runs compute alike.</param>
+    public MatrixProducts(CudaDevice device, int type, bool deterministic)
+    {
+        (_device, _type, _deterministic) = (device, type, deterministic);
+        nint handle;
+        CublasLt.Check(_library.Create(&handle), "create");
+        _handle = handle;
+        _workspace = device.Allocate(WorkspaceBytes, "the matrix products' workspace");
+    }
+
+    /// <summary>y (rows, outputs) = x (rows, inputs) W^T, plus <paramref name="add"/> (rows, outputs) where it is not 0.</summary>
+    public void Forward(nint y, nint x, nint weight, int rows, int inputs, int outputs, nint add = 0) =>
+        Run(new Key(outputs, rows, inputs, _type, 1, _type, 0, _type, add != 0), weight, inputs, x, inputs, add, y);
+
+    /// <summary>d_x (rows, inputs) = d_y (rows, outputs) W.</summary>
+    public void InputGradient(nint dX, nint dY, nint weight, int rows, int inputs, int outputs) =>
+        Run(new Key(inputs, rows, outputs, _type, 0, _type, 0, _type, false), weight, inputs, dY, outputs, 0, dX);
+
+    /// <summary>d_W (outputs, inputs) += d_y^T x in float32.</summary>
+    public void WeightGradient(nint dWeight, nint dY, nint x, int rows, int inputs, int outputs) =>
+        Run(new Key(inputs, outputs, rows, _type, 0, _type, 1, Float32, true), x, inputs, dY, outputs, dWeight, dWeight);
+
+    /// <summary><see cref="Forward"/> on e4m3 operands; <paramref name="scaleX"/> and <paramref name="scaleWeight"/> are addresses of the factors that undo their scaling.</summary>
+    public void Forward8(nint y, nint x8, nint scaleX, nint weight8, nint scaleWeight, int rows, int inputs, int outputs, nint add = 0) =>
+        Run(new Key(outputs, rows, inputs, E4M3, 1, E4M3, 0, _type, add != 0), weight8, inputs, x8, inputs, add, y, scaleWeight, scaleX);
+
+    /// <summary><see cref="InputGradient"/> on d_y in e5m2 and the transposed weight (inputs, outputs) in e4m3.</summary>
+    public void InputGradient8(nint dX, nint dY8, nint scaleY, nint transposed8, nint scaleWeight, int rows, int inputs, int outputs) =>
+        Run(new Key(inputs, rows, outputs, E4M3, 1, E5M2, 0, _type, false), transposed8, outputs, dY8, outputs, 0, dX, scaleWeight, scaleY);
+
+    // Column-major as cuBLAS has it: D (M, N) = op(A) op(B) + C, so that a row-major result is the transposed product.
+    private void Run(Key key, nint a, int lda, nint b, int ldb, nint c, nint d, nint scaleA = 0, nint scaleB = 0)
+    {
+        if (!_plans.TryGetValue(key, out var plan))
+            _plans.Add(key, plan = Create(key, a, lda, b, ldb, c, d, scaleA, scaleB));
+        SetScales(plan.Description, scaleA, scaleB);
+        CublasLt.Check(Multiply(plan, plan.Algorithm, key.Add, a, b, c == 0 ? d : c, d), "multiply");
+    }
+
+    private int Multiply(Plan plan, ReadOnlySpan<ulong> algorithm, bool add, nint a, nint b, nint c, nint d)
+    {
+        float alpha = 1.0f, beta = add ? 1.0f : 0.0f;
+        fixed (ulong* chosen = algorithm)
+            return _library.Multiply(_handle, plan.Description, &alpha, a, plan.A, b, plan.B, &beta, c, plan.C, d, plan.C,
+                chosen, _workspace, (nuint)WorkspaceBytes, _device.Stream);
+    }
+
+    private void SetScales(nint description, nint scaleA, nint scaleB)
+    {
+        if (scaleA == 0) return;
+        CublasLt.Check(_library.DescriptionSet(description, ScalePointerA, &scaleA, (nuint)sizeof(nint)), "set a scale");
+        CublasLt.Check(_library.DescriptionSet(description, ScalePointerB, &scaleB, (nuint)sizeof(nint)), "set a scale");
+    }
+
+    private Plan Create(Key key, nint a, int lda, nint b, int ldb, nint c, nint d, nint scaleA, nint scaleB)
+    {
+        nint description, layoutA, layoutB, layoutC, preference;
+        CublasLt.Check(_library.DescriptionCreate(&description, Compute32F, Float32), "describe a product");
+        int transposeA = key.TransposeA, transposeB = key.TransposeB;
+        CublasLt.Check(_library.DescriptionSet(description, TransposeA, &transposeA, sizeof(int)), "set transposition");
+        CublasLt.Check(_library.DescriptionSet(description, TransposeB, &transposeB, sizeof(int)), "set transposition");
+        if (scaleA != 0)
+        {
+            sbyte fast = 1;
+            CublasLt.Check(_library.DescriptionSet(description, FastAccumulation, &fast, sizeof(sbyte)), "set fast accumulation");
+            SetScales(description, scaleA, scaleB);
+        }
+        CublasLt.Check(_library.LayoutCreate(&layoutA, key.TypeA, (ulong)(transposeA == 1 ? key.K : key.M), (ulong)(transposeA == 1 ? key.M : key.K), lda), "lay out A");
+        CublasLt.Check(_library.LayoutCreate(&layoutB, key.TypeB, (ulong)(transposeB == 1 ? key.N : key.K), (ulong)(transposeB == 1 ? key.K : key.N), ldb), "lay out B");
+        CublasLt.Check(_library.LayoutCreate(&layoutC, key.OutputType, (ulong)key.M, (ulong)key.N, key.M), "lay out C");
+        CublasLt.Check(_library.PreferenceCreate(&preference), "create a preference");
+        var workspace = (nuint)WorkspaceBytes;
+        CublasLt.Check(_library.PreferenceSet(preference, MaximumWorkspaceBytes, &workspace, (nuint)sizeof(nuint)), "limit the workspace");
+
+        var found = stackalloc Heuristic[Suggestions];
+        int count;
+        CublasLt.Check(_library.Suggest(_handle, description, layoutA, layoutB, layoutC, layoutC, preference, Suggestions, found, &count),
+            $"plan a product of {key.M} x {key.N} x {key.K}");
+        if (count == 0)
+            throw new NotSupportedException($"cuBLASLt knows no way to multiply {key.M} x {key.N} x {key.K} here: set training.engine = reference");
+
+        var plan = new Plan(description, layoutA, layoutB, layoutC, new ulong[8]);
+        var best = Choose(plan, new ReadOnlySpan<Heuristic>(found, count), key.Add, a, b, c == 0 ? d : c, d)
+            ?? throw new NotSupportedException($"cuBLASLt multiplies {key} by none of the {count} ways it suggests: set training.engine = reference");
+        new ReadOnlySpan<ulong>(found[best].Algorithm, 8).CopyTo(plan.Algorithm);
+        return plan;
+    }
+
+    // The first suggestion that runs, or the fastest of those that do: some are refused only when they are called.
+    private int? Choose(Plan plan, ReadOnlySpan<Heuristic> candidates, bool add, nint a, nint b, nint c, nint d)
+    {
+        Check(cuEventCreate(out var start, 0), "create an event");
+        Check(cuEventCreate(out var end, 0), "create an event");
+        int? best = null;
+        var bestTime = float.MaxValue;
+        for (var i = 0; i < candidates.Length && !(_deterministic && best is not null); i++)
+        {
+            fixed (Heuristic* candidate = &candidates[i])
+            {
+                var algorithm = new ReadOnlySpan<ulong>(candidate->Algorithm, 8);
+                if (Multiply(plan, algorithm, add, a, b, c, d) != 0) continue;
+                Check(cuEventRecord(start, _device.Stream), "record");
+                for (var r = 0; r < Repetitions; r++) _ = Multiply(plan, algorithm, add, a, b, c, d);
+                Check(cuEventRecord(end, _device.Stream), "record");
+            }
+            Check(cuEventSynchronize(end), "time a product");
+            Check(cuEventElapsedTime(out var time, start, end), "time a product");
+            if (time < bestTime) (best, bestTime) = (i, time);
+        }
+        _ = cuEventDestroy_v2(start);
+        _ = cuEventDestroy_v2(end);
+        return best;
+    }
+
+    private static void Check(int code, string operation) => CudaDriver.Check(code, operation);
+
+    public void Dispose() => _ = _library.Destroy(_handle);
+}

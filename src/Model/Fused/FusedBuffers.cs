@@ -1,0 +1,153 @@
+using Streaming.Model.Fused.Cuda;
+
+namespace Streaming.Model.Fused;
+
+/// <summary>All device memory of the fused engine: the flat buffers, the arena, the inputs of a micro-batch, the step's scalars.</summary>
+internal sealed class FusedBuffers
+{
+    private const int NormBlocksPerMultiprocessor = 2;
+
+    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens, bool eightBits)
+    {
+        (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
+        Chunk = ChunkFor(Positions);
+        NormBlocks = NormBlocksFor(device.Multiprocessors);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits);
+
+        WeightsHigh = device.Allocate(layout.Count * 2, "the weights");
+        WeightsLow = device.Allocate(layout.Count * 2, "the master weights");
+        Gradients = device.Allocate(layout.Count * 4, "the gradients");
+        FirstMoment = device.Allocate(layout.Count * 4, "AdamW's first moment");
+        SecondMoment = device.Allocate(layout.Count * 4, "AdamW's second moment");
+        Arena = device.Allocate(Plan.Bytes, $"the activations of {rows} x {tokens} tokens");
+        Scalars = device.Allocate(StepScalars.Bytes, "scalars");
+        NormSums = device.Allocate(NormSumBlocks * sizeof(float), "the gradient norm");
+        Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
+
+        EightBits = eightBits ? new EightBitOperands(device, shape, layout) : null;
+        Input = new InputLayout(Positions);
+        InputBase = device.Allocate(Input.Bytes, "token ids");
+        UploadAngles(device, shape, tokens);
+        foreach (var (pointer, bytes) in new[] { (WeightsHigh, layout.Count * 2), (WeightsLow, layout.Count * 2), (Gradients, layout.Count * 4),
+            (FirstMoment, layout.Count * 4), (SecondMoment, layout.Count * 4), (Scalars, StepScalars.Bytes), (InputBase, Input.Bytes) })
+            device.Clear(pointer, bytes);
+        device.Synchronize();
+    }
+
+    public const int NormSumBlocks = 1024;
+
+    public int Positions { get; }
+    public int RowTokens { get; }
+    public int Multiprocessors { get; }
+
+    /// <summary>Positions whose logits exist at once.</summary>
+    public int Chunk { get; }
+
+    public int NormBlocks { get; }
+    public ActivationPlan Plan { get; }
+    public InputLayout Input { get; }
+
+    /// <summary>Scales and 8-bit weights; null in 16-bit training.</summary>
+    public EightBitOperands? EightBits { get; }
+
+    public nint WeightsHigh { get; }
+    public nint WeightsLow { get; }
+    public nint Gradients { get; }
+    public nint FirstMoment { get; }
+    public nint SecondMoment { get; }
+    public nint Arena { get; }
+    public nint Scalars { get; }
+    public nint NormSums { get; }
+    public nint InputBase { get; }
+    private nint Rotary { get; }
+
+    public nint Cosine => Rotary;
+    public nint Sine { get; private set; }
+    public nint LossScale => Scalars;
+    public nint LossWeight => Scalars + 4;
+    public nint Loss => Scalars + StepScalars.LossOffset;
+    public nint Tokens => InputBase + Input.Tokens;
+    public nint Labels => InputBase + Input.Labels;
+    public nint Order => InputBase + Input.Order;
+    public nint Begin => InputBase + Input.Begin;
+    public nint RunToken => InputBase + Input.RunToken;
+    public nint Slot => InputBase + Input.Slot;
+    public nint JoinBegin => InputBase + Input.JoinBegin;
+    public nint JoinToken => InputBase + Input.JoinToken;
+    public nint Counts => InputBase + Input.Counts;
+
+    /// <summary>Bytes of everything except attention's own results.</summary>
+    public static long Predict(FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors, bool eightBits) =>
+        layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits).Bytes + new InputLayout(rows * tokens).Bytes;
+
+    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
+
+    private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
+
+    private static int NormBlocksFor(int multiprocessors) => multiprocessors * NormBlocksPerMultiprocessor;
+
+    // cos and sin of position * theta^(-2 i / K), in double, then float32: (T, K/2) each.
+    private void UploadAngles(CudaDevice device, FusedShape shape, int tokens)
+    {
+        var half = shape.HeadSize / 2;
+        var table = new float[2 * tokens * half];
+        for (var i = 0; i < half; i++)
+        {
+            // Transformers computes the frequencies in float32.
+            var frequency = (float)(1.0 / Math.Pow(shape.Model.RopeTheta, 2.0 * i / shape.HeadSize));
+            for (var position = 0; position < tokens; position++)
+            {
+                var angle = (double)(position * frequency);
+                table[position * half + i] = (float)Math.Cos(angle);
+                table[(tokens + position) * half + i] = (float)Math.Sin(angle);
+            }
+        }
+        device.Upload<float>(Rotary, table);
+        Sine = Rotary + tokens * half * sizeof(float);
+    }
+}
+
+/// <summary>The scalars of a step, as the kernels' <c>StepScalars</c> lays them out.</summary>
+internal struct StepScalars
+{
+    public const int Bytes = 64, HostOffset = 8, LossOffset = 28, ResultOffset = 28;
+
+    // From HostOffset: written by the host before the optimiser's kernels.
+    public float LearningRate, FirstCorrection, SecondCorrection, InverseLossScale, MaximumNorm;
+}
+
+/// <summary>One upload a micro-batch: token ids, labels, and the order in which the embedding's gradient is summed. Byte offsets.</summary>
+internal sealed class InputLayout
+{
+    public InputLayout(int positions)
+    {
+        Tokens = Take(positions);
+        Labels = Take(positions);
+        Order = Take(positions);
+        Begin = Take(EmbeddingPlan.MaximalRuns(positions) + 1);
+        RunToken = Take(EmbeddingPlan.MaximalRuns(positions));
+        Slot = Take(EmbeddingPlan.MaximalRuns(positions));
+        JoinBegin = Take(EmbeddingPlan.MaximalJoins(positions) + 1);
+        JoinToken = Take(EmbeddingPlan.MaximalJoins(positions));
+        Counts = Take(2);
+    }
+
+    public int Tokens { get; }
+    public int Labels { get; }
+    public int Order { get; }
+    public int Begin { get; }
+    public int RunToken { get; }
+    public int Slot { get; }
+    public int JoinBegin { get; }
+    public int JoinToken { get; }
+    public int Counts { get; }
+    public int Bytes { get; private set; }
+
+    private int Take(int count)
+    {
+        var offset = Bytes;
+        Bytes += (count * sizeof(int) + 15) / 16 * 16;
+        return offset;
+    }
+}

@@ -1,0 +1,76 @@
+namespace Streaming.Model.Fused;
+
+/// <summary>
+/// Where each parameter lies in the flat buffers. Query, key and value weights lie behind one another, so do gate and up, so that
+/// each group is one matrix; the norms come last, so that one product over all of them sums their gradients and one bound tells what
+/// decays. Offsets are multiples of 8 elements.
+/// </summary>
+public sealed class ParameterLayout
+{
+    private readonly List<Entry> _entries = [];
+
+    /// <param name="Name">As in the Hugging Face checkpoint.</param>
+    /// <param name="Offset">First element in each flat buffer.</param>
+    /// <param name="Shape">As in the checkpoint: without padding, which follows the last row.</param>
+    public sealed record Entry(string Name, long Offset, IReadOnlyList<long> Shape)
+    {
+        public long Count => Shape.Aggregate(1L, (product, size) => product * size);
+    }
+
+    public ParameterLayout(FusedShape shape)
+    {
+        long hidden = shape.Hidden, feedForward = shape.Intermediate;
+        Embedding = Add("model.embed_tokens.weight", (long)shape.VocabularyPadded * hidden, shape.Vocabulary, hidden);
+        Layers = new Layer[shape.Layers];
+        for (var i = 0; i < shape.Layers; i++)
+        {
+            var prefix = $"model.layers.{i}.";
+            var packed = Add(prefix + "self_attn.q_proj.weight", shape.QueryWidth * hidden, shape.QueryWidth, hidden);
+            Add(prefix + "self_attn.k_proj.weight", shape.KeyValueWidth * hidden, shape.KeyValueWidth, hidden);
+            Add(prefix + "self_attn.v_proj.weight", shape.KeyValueWidth * hidden, shape.KeyValueWidth, hidden);
+            var output = Add(prefix + "self_attn.o_proj.weight", shape.QueryWidth * hidden, hidden, shape.QueryWidth);
+            var gateUp = Add(prefix + "mlp.gate_proj.weight", feedForward * hidden, feedForward, hidden);
+            Add(prefix + "mlp.up_proj.weight", feedForward * hidden, feedForward, hidden);
+            var down = Add(prefix + "mlp.down_proj.weight", feedForward * hidden, hidden, feedForward);
+            Layers[i] = new Layer(packed, output, gateUp, down);
+        }
+        Classifier = shape.Model.TieWordEmbeddings
+            ? Embedding
+            : Add("lm_head.weight", (long)shape.VocabularyPadded * hidden, shape.Vocabulary, hidden);
+        Norms = Count;
+        for (var i = 0; i < shape.Layers; i++)
+        {
+            Add($"model.layers.{i}.input_layernorm.weight", hidden, hidden);
+            Add($"model.layers.{i}.post_attention_layernorm.weight", hidden, hidden);
+        }
+        Add("model.norm.weight", hidden, hidden);
+        NormCount = 2 * shape.Layers + 1;
+    }
+
+    /// <summary>Offsets of one layer's matrices.</summary>
+    public readonly record struct Layer(long PackedProjection, long OutputProjection, long GateUp, long Down);
+
+    public IReadOnlyList<Entry> Entries => _entries;
+    public long Embedding { get; }
+    public Layer[] Layers { get; }
+    public long Classifier { get; }
+
+    /// <summary>First element of the norm weights: input and post-attention norm of each layer, then the last norm.</summary>
+    public long Norms { get; }
+
+    public int NormCount { get; }
+
+    /// <summary>Elements of each flat buffer, padding included.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Parameters of the model, without padding.</summary>
+    public long ParameterCount => _entries.Sum(entry => entry.Count);
+
+    private long Add(string name, long room, params long[] shape)
+    {
+        var offset = Count;
+        _entries.Add(new Entry(name, offset, shape));
+        Count += (room + 7) / 8 * 8;
+        return offset;
+    }
+}

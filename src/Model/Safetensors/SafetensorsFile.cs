@@ -1,0 +1,160 @@
+using System.Buffers.Binary;
+using System.IO.MemoryMappedFiles;
+
+namespace Streaming.Model.Safetensors;
+
+/// <summary>
+/// A safetensors file open for reading through a memory map: opening reads the header alone, and a tensor's pages are
+/// read when it is. Not thread-safe.
+/// </summary>
+public sealed unsafe class SafetensorsFile : IDisposable
+{
+    private readonly MemoryMappedFile _map;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly Dictionary<string, TensorEntry> _byName;
+    private readonly long _dataStart;
+    private byte* _base;
+
+    private SafetensorsFile(string path, MemoryMappedFile map, MemoryMappedViewAccessor view, long length)
+    {
+        (Path, _map, _view) = (path, map, view);
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref _base);
+        try
+        {
+            var header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_base, 8));
+            if (header > (ulong)(length - 8))
+                throw SafetensorsHeader.Refuse(path, $"its header claims {header} bytes, the file has {length}");
+            if (header > SafetensorsHeader.MaximumBytes)
+                throw SafetensorsHeader.Refuse(path, $"its header has {header} bytes, more than {SafetensorsHeader.MaximumBytes}");
+            _dataStart = 8 + (long)header;
+            (Tensors, Metadata) = SafetensorsHeader.Read(path, new ReadOnlySpan<byte>(_base + 8, (int)header), length - _dataStart);
+            _byName = Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        }
+        catch
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+            throw;
+        }
+    }
+
+    public string Path { get; }
+
+    /// <summary>The tensors in the order of their data.</summary>
+    public IReadOnlyList<TensorEntry> Tensors { get; }
+
+    /// <summary>What the header's <c>__metadata__</c> says.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <exception cref="SafetensorsException">Missing, unreadable, damaged or hostile.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        try
+        {
+            var length = new FileInfo(path).Length;
+            if (length < 8)
+                throw SafetensorsHeader.Refuse(path, $"it has {length} bytes, a safetensors file has at least 8");
+            var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+            MemoryMappedViewAccessor? view = null;
+            try
+            {
+                view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+                return new SafetensorsFile(path, map, view, length);
+            }
+            catch
+            {
+                view?.Dispose();
+                map.Dispose();
+                throw;
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new SafetensorsException($"{path} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The tensor of that name, or null.</summary>
+    public TensorEntry? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>The tensor of that name.</summary>
+    /// <exception cref="SafetensorsException">There is none.</exception>
+    public TensorEntry this[string name] => Find(name) ?? throw new SafetensorsException($"{Path} holds no tensor '{name}'");
+
+    /// <summary>Copies a tensor of floating-point numbers (F32, F64, F16, BF16) as float32.</summary>
+    /// <param name="name">The tensor.</param>
+    /// <param name="destination">As many elements as the tensor has.</param>
+    /// <exception cref="SafetensorsException">No such tensor, another size, or another type.</exception>
+    public void Read(string name, Span<float> destination)
+    {
+        var tensor = Checked(name, destination.Length);
+        var source = Data(tensor);
+        switch (tensor.Type)
+        {
+            case TensorType.F32:
+                fixed (float* target = destination)
+                    Buffer.MemoryCopy(source, target, tensor.Bytes, tensor.Bytes);
+                break;
+            case TensorType.BF16:
+                for (var i = 0; i < destination.Length; i++)
+                    destination[i] = Elements.FromBFloat16(((ushort*)source)[i]);
+                break;
+            case TensorType.F16:
+                for (var i = 0; i < destination.Length; i++)
+                    destination[i] = (float)((Half*)source)[i];
+                break;
+            case TensorType.F64:
+                for (var i = 0; i < destination.Length; i++)
+                    destination[i] = (float)((double*)source)[i];
+                break;
+            default:
+                throw new SafetensorsException($"{Path}: tensor '{name}' has the type {tensor.Type}, expected floating-point numbers");
+        }
+    }
+
+    /// <summary>Copies a tensor of 64-bit integers.</summary>
+    public void Read(string name, Span<long> destination)
+    {
+        var tensor = Checked(name, destination.Length);
+        if (tensor.Type != TensorType.I64)
+            throw new SafetensorsException($"{Path}: tensor '{name}' has the type {tensor.Type}, expected I64");
+        fixed (long* target = destination)
+            Buffer.MemoryCopy(Data(tensor), target, tensor.Bytes, tensor.Bytes);
+    }
+
+    /// <summary>A tensor of floating-point numbers as a new array.</summary>
+    public float[] ReadFloats(string name)
+    {
+        var values = new float[this[name].Count];
+        Read(name, values);
+        return values;
+    }
+
+    /// <summary>A tensor of 64-bit integers as a new array.</summary>
+    public long[] ReadIntegers(string name)
+    {
+        var values = new long[this[name].Count];
+        Read(name, values);
+        return values;
+    }
+
+    private TensorEntry Checked(string name, int count)
+    {
+        ObjectDisposedException.ThrowIf(_base is null, this);
+        var tensor = this[name];
+        return tensor.Count == count
+            ? tensor
+            : throw new SafetensorsException($"{Path}: tensor '{name}' has {tensor.Count} elements, expected {count}");
+    }
+
+    private byte* Data(TensorEntry tensor) => _base + _dataStart + tensor.Offset;
+
+    public void Dispose()
+    {
+        if (_base is null)
+            return;
+        _base = null;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _map.Dispose();
+    }
+}

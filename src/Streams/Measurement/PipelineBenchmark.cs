@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using Akka.Streams;
+using Streaming.Streams.Batches;
+using Streaming.Streams.Tokenization;
+
+namespace Streaming.Streams.Measurement;
+
+/// <summary>Measures the text path without a trainer: each stage alone on one thread, then the whole path as a trainer sees it.</summary>
+public static class PipelineBenchmark
+{
+    /// <summary>Runs both measurements, one after the other.</summary>
+    /// <param name="options">What to measure; one epoch is read.</param>
+    /// <param name="materializer">Runs the whole path.</param>
+    /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it.</param>
+    /// <param name="cancellation">Stops the measurement.</param>
+    /// <exception cref="Sources.SourceException">A source cannot be read.</exception>
+    public static async Task<PipelineMeasurement> Run(
+        PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
+    {
+        options = options with { Epochs = 1 };
+        var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
+        MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
+        var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
+        var whole = await MeasureWhole(options, tokenizer, materializer, longest ?? long.MaxValue, cancellation).ConfigureAwait(false);
+        return new PipelineMeasurement(stages, whole);
+    }
+
+    /// <summary>Text that is run through before anything counts, so that the code is compiled.</summary>
+    private const long WarmUpBytes = 4 << 20;
+
+    private static StageMeasurement[] MeasureStages(PipelineOptions options, UnigramTokenizer tokenizer, long longest, CancellationToken cancellation)
+    {
+        var statistics = new PipelineStatistics();
+        var stages = new PipelineStages(options, Split.Train, cursor: null, tokenizer, statistics);
+        var (split, packer) = (stages.CreateSplit(), stages.CreatePacker());
+        var splitTime = TimeSpan.Zero;
+        foreach (var batch in stages.CreateReader().Read(cancellation))
+        {
+            var began = Stopwatch.GetTimestamp();
+            split.Keep(batch);
+            splitTime += Stopwatch.GetElapsedTime(began);
+            if (options.Normalize)
+                stages.Normalize.Run(batch);
+            packer.Give(stages.Tokenize.Run(batch));
+            while (packer.TryPack() is { } packed)
+                stages.Arrays.Return(packed.Tokens);
+            if (statistics.Read.Bytes >= longest)
+                break;
+        }
+        cancellation.ThrowIfCancellationRequested();
+        var (bytes, tokens) = (statistics.Read.Bytes, statistics.Tokenize.Tokens);
+        return
+        [
+            new(statistics.Read.Name, bytes, tokens, statistics.Read.Busy),
+            new(statistics.Split.Name, bytes, tokens, splitTime),
+            new(statistics.Normalize.Name, bytes, tokens, statistics.Normalize.Busy),
+            new(statistics.Tokenize.Name, bytes, tokens, statistics.Tokenize.Busy),
+            new(statistics.Pack.Name, bytes, tokens, statistics.Pack.Busy),
+        ];
+    }
+
+    private static async Task<PathMeasurement> MeasureWhole(
+        PipelineOptions options, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
+    {
+        GC.Collect();
+        var (allocatedBefore, collectionsBefore) = (GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(0));
+        var began = Stopwatch.GetTimestamp();
+        using var stream = BatchStream.Start(options, Split.Train, materializer, tokenizer: tokenizer);
+        var (tokens, highestHeap, nextLook) = (0L, 0L, 0L);
+        await foreach (var batch in stream.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
+        {
+            tokens += batch.Tokens.Length;
+            stream.Recycle(batch);
+            if (stream.Statistics.Read.Bytes >= nextLook)
+            {
+                highestHeap = Math.Max(highestHeap, GC.GetTotalMemory(forceFullCollection: false));
+                nextLook += WarmUpBytes;
+            }
+            if (stream.Statistics.Read.Bytes >= longest)
+                break;
+        }
+        var elapsed = Stopwatch.GetElapsedTime(began);
+        using var process = Process.GetCurrentProcess();
+        return new PathMeasurement(
+            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed,
+            GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore, GC.CollectionCount(0) - collectionsBefore,
+            highestHeap, process.PeakWorkingSet64, stream.Statistics);
+    }
+}

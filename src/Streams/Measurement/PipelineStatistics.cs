@@ -1,0 +1,49 @@
+namespace Streaming.Streams.Measurement;
+
+/// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
+public sealed class PipelineStatistics
+{
+    private long _invalidBytes, _cutLines, _droppedTokens, _epochs;
+    private Func<int>? _queueDepth;
+
+    public StageStatistics Read { get; } = new("read");
+    public StageStatistics Split { get; } = new("split");
+    public StageStatistics Normalize { get; } = new("normalize");
+    public StageStatistics Tokenize { get; } = new("tokenize");
+    public StageStatistics Pack { get; } = new("pack");
+
+    /// <summary>The queue of finished batches: what went through, and how long the path waited for room.</summary>
+    public StageStatistics Queue { get; } = new("queue");
+
+    /// <summary>All stages in the text's order.</summary>
+    public IReadOnlyList<StageStatistics> Stages => [Read, Split, Normalize, Tokenize, Pack, Queue];
+
+    /// <summary>Bytes of the sources that are not UTF-8; each sequence became one U+FFFD.</summary>
+    public long InvalidBytes => Volatile.Read(ref _invalidBytes);
+
+    /// <summary>Lines cut for their length.</summary>
+    public long CutLines => Volatile.Read(ref _cutLines);
+
+    /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
+    public long DroppedTokens => Volatile.Read(ref _droppedTokens);
+
+    /// <summary>Epochs whose last batch of lines has been packed.</summary>
+    public long EpochsCompleted => Volatile.Read(ref _epochs);
+
+    /// <summary>Batches that wait for the trainer now; 0 where the stream has no queue.</summary>
+    public int QueueDepth => _queueDepth?.Invoke() ?? 0;
+
+    internal void AddInvalid(long bytes, long cutLines)
+    {
+        if (bytes != 0)
+            Interlocked.Add(ref _invalidBytes, bytes);
+        if (cutLines != 0)
+            Interlocked.Add(ref _cutLines, cutLines);
+    }
+
+    internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
+
+    internal void SetEpochsCompleted(long epochs) => Volatile.Write(ref _epochs, epochs);
+
+    internal void ObserveQueue(Func<int> depth) => _queueDepth = depth;
+}

@@ -1,0 +1,115 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Unicode;
+using Streaming.Streams.Text;
+
+namespace Streaming.Streams.Sources;
+
+/// <summary>
+/// Cuts UTF-8 into lines. Lines end with LF or CR LF, the last one also with the end of the text. A byte order mark at the
+/// start of the text is dropped; each invalid sequence becomes one U+FFFD, as in the Unicode standard's recommended
+/// practice. A line longer than <see cref="LongestLine"/> is cut between two characters.
+/// </summary>
+/// <param name="text">Uncompressed bytes. Not disposed.</param>
+/// <param name="offset">Bytes of the text before them; a line starts here.</param>
+internal sealed class LineReader(Stream text, long offset)
+{
+    /// <summary>Bytes of a line at most: past it, it is no prose, and must not exhaust the memory.</summary>
+    public const int LongestLine = 16 << 20;
+
+    private byte[] _bytes = new byte[1 << 18];
+    private int _start;
+    private int _end;
+    private bool _atEnd;
+
+    /// <summary>Bytes of the text before the next line.</summary>
+    public long Offset { get; private set; } = offset;
+
+    /// <summary>Bytes of invalid sequences so far.</summary>
+    public long InvalidBytes { get; private set; }
+
+    /// <summary>Lines so far that were cut for their length.</summary>
+    public long CutLines { get; private set; }
+
+    /// <summary>Adds the next line to the batch; false at the end of the text.</summary>
+    public bool Read(TextBatch batch)
+    {
+        var searched = 0;
+        while (true)
+        {
+            var available = _bytes.AsSpan(_start, _end - _start);
+            var window = available[..Math.Min(available.Length, LongestLine)];
+            var end = window[searched..].IndexOf((byte)'\n');
+            if (end >= 0)
+            {
+                end += searched;
+                Emit(batch, window[..end], end + 1);
+                return true;
+            }
+            if (available.Length > LongestLine)
+            {
+                var cut = LongestLine;
+                while (cut > LongestLine - 4 && (available[cut] & 0xC0) == 0x80)
+                    cut--;
+                CutLines++;
+                Emit(batch, available[..cut], cut);
+                return true;
+            }
+            searched = available.Length;
+            if (!_atEnd)
+            {
+                Fill();
+                continue;
+            }
+            if (available.IsEmpty)
+                return false;
+            Emit(batch, available, available.Length);
+            return true;
+        }
+    }
+
+    private void Emit(TextBatch batch, ReadOnlySpan<byte> line, int taken)
+    {
+        if (line is [.., (byte)'\r'])
+            line = line[..^1];
+        if (Offset == 0 && line is [0xEF, 0xBB, 0xBF, ..])
+            line = line[3..];
+        Decode(batch, line);
+        batch.EndLine();
+        _start += taken;
+        Offset += taken;
+    }
+
+    private void Decode(TextBatch batch, ReadOnlySpan<byte> line)
+    {
+        while (true)
+        {
+            // A sequence never has fewer bytes than UTF-16 units.
+            var status = Utf8.ToUtf16(line, batch.GetSpan(line.Length), out var read, out var written, replaceInvalidSequences: false);
+            batch.Advance(written);
+            if (status == OperationStatus.Done)
+                return;
+            line = line[read..];
+            Rune.DecodeFromUtf8(line, out _, out var invalid);
+            batch.Append([(char)Rune.ReplacementChar.Value]);
+            InvalidBytes += invalid;
+            line = line[invalid..];
+        }
+    }
+
+    /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>
+    private void Fill()
+    {
+        if (_start > 0)
+        {
+            _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
+            _end -= _start;
+            _start = 0;
+        }
+        if (_end == _bytes.Length)
+            Array.Resize(ref _bytes, _bytes.Length * 2);
+        var read = text.Read(_bytes, _end, _bytes.Length - _end);
+        _end += read;
+        _atEnd = read == 0;
+    }
+}

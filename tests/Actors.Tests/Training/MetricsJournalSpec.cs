@@ -1,0 +1,66 @@
+using System.Text.Json;
+
+namespace Streaming.Actors.Tests.Training;
+
+public sealed class MetricsJournalSpec : IDisposable
+{
+    private readonly string _path = Path.Combine(Path.GetTempPath(), $"journal-{Guid.NewGuid():N}.jsonl");
+
+    public void Dispose() => File.Delete(_path);
+
+    [Fact]
+    public void A_resumed_journal_forgets_the_steps_beyond_the_checkpoint()
+    {
+        Write(fromStep: 0, steps: [1, 2, 3, 4]);
+        Write(fromStep: 2, steps: [3, 4, 5]);
+        Assert.Equal([1, 2, 3, 4, 5], Steps());
+    }
+
+    [Fact]
+    public void A_line_that_a_kill_left_half_written_is_cut_off()
+    {
+        Write(fromStep: 0, steps: [1, 2, 3]);
+        using (var file = new FileStream(_path, FileMode.Open))
+            file.SetLength(file.Length - 5);
+        Write(fromStep: 3, steps: [4]);
+        Assert.Equal([1, 2, 4], Steps());
+    }
+
+    [Fact]
+    public void A_whole_line_without_its_line_end_is_cut_off()
+    {
+        Write(fromStep: 0, steps: [1, 2]);
+        using (var file = new FileStream(_path, FileMode.Open))
+            file.SetLength(file.Length - 1);
+        Write(fromStep: 2, steps: [3]);
+        Assert.Equal([1, 3], Steps());
+    }
+
+    [Fact]
+    public void The_evaluation_of_the_resumed_step_stays_and_is_known()
+    {
+        using (var journal = MetricsJournal.Open(_path, 0))
+        {
+            journal.Write(Step(1));
+            journal.Write(new TrainerProtocol.EvaluationCompleted(1, 2.5, 4, TimeSpan.FromSeconds(1)));
+            journal.Write(Step(2));
+            journal.Write(new TrainerProtocol.EvaluationCompleted(2, 2.25, 4, TimeSpan.FromSeconds(1)));
+        }
+        using (var journal = MetricsJournal.Open(_path, 1))
+            Assert.Equal(1, journal.LastEvaluation);
+        Assert.Equal([1, 1], Steps());
+    }
+
+    private void Write(long fromStep, long[] steps)
+    {
+        using var journal = MetricsJournal.Open(_path, fromStep);
+        foreach (var step in steps)
+            journal.Write(Step(step));
+    }
+
+    private static TrainerProtocol.StepCompleted Step(long step) =>
+        new(step, 2.5f, 1, 1e-3, 128, 128 * step, TimeSpan.FromSeconds(0.5), TimeSpan.Zero, 3, false);
+
+    private long[] Steps() =>
+        [.. File.ReadLines(_path).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("step").GetInt64())];
+}

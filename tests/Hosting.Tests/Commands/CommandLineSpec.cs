@@ -1,0 +1,56 @@
+using Streaming.Hosting.Commands;
+
+namespace Streaming.Hosting.Tests.Commands;
+
+public sealed class CommandLineSpec
+{
+    [Theory]
+    [InlineData("fly", "streaming: Unrecognized command or argument 'fly'; see streaming --help.")]
+    [InlineData("train --colour", "streaming: Unrecognized command or argument '--colour'; see streaming --help.")]
+    [InlineData("train --config", "streaming: Required argument missing for option: '--config'; see streaming --help.")]
+    [InlineData("tokenize", "streaming: Option '--tokenizer' is required; see streaming --help.")]
+    public async Task A_wrong_command_line_is_a_sentence_and_exit_code_2(string line, string expected)
+    {
+        var (code, output, errors) = await Run(line);
+        Assert.Equal(2, code);
+        Assert.Empty(output);
+        Assert.Equal(expected, errors.TrimEnd());
+    }
+
+    [Fact]
+    public async Task A_wrong_configuration_is_a_sentence_a_mistake_and_exit_code_2()
+    {
+        var (code, output, errors) = await Run("config --set training.max-stepz=5 --set data.block-size=0");
+        Assert.Equal(2, code);
+        Assert.Empty(output);
+        Assert.Equal(
+            """
+            streaming: streaming.data.block-size must be an integer from 2 to 1048576 (tokens), was 0 (--set).
+            streaming: streaming.training.max-stepz is no key; the nearest is streaming.training.max-steps (--set).
+            """,
+            errors.TrimEnd());
+    }
+
+    [Theory]
+    [InlineData("--help", "train", "normalize", "tokenize", "config", "bench")]
+    [InlineData("train --help", "--config", "--set", "--resume")]
+    [InlineData("normalize --help", "--jsonl")]
+    [InlineData("tokenize --help", "--tokenizer", "--decode")]
+    [InlineData("config --help", "--config", "--set", "--defaults")]
+    [InlineData("bench --help", "pipeline")]
+    [InlineData("bench pipeline --help", "--config", "--set")]
+    public async Task Every_command_explains_itself(string line, params string[] expected)
+    {
+        var (code, output, _) = await Run(line);
+        Assert.Equal(0, code);
+        Assert.All(expected, word => Assert.Contains(word, output));
+    }
+
+    private static async Task<(int Code, string Output, string Errors)> Run(string line)
+    {
+        var output = new StringWriter();
+        var errors = new StringWriter();
+        var code = await CommandLine.RunAsync(Root.Create(), line.Split(' '), output, errors);
+        return (code, output.ToString(), errors.ToString());
+    }
+}

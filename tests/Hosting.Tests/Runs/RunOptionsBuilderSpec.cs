@@ -1,0 +1,91 @@
+using System.Reflection;
+using Streaming.Actors;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Runs;
+using Streaming.Model;
+using Streaming.Model.Engines;
+
+namespace Streaming.Hosting.Tests.Runs;
+
+public sealed class RunOptionsBuilderSpec
+{
+    /// <summary>A key, another value than the built-in one, the option it becomes, and the value there.</summary>
+    public static TheoryData<string, string, string, object> Mappings => new()
+    {
+        { "run.directory", "/r", "RunDirectory", "/r" },
+        { "run.resume", "/c", "Training.Resume", "/c" },
+        { "run.shutdown-timeout", "7s", "ShutdownTimeout", TimeSpan.FromSeconds(7) },
+        { "data.sources", "/s", "Data.Sources", new[] { "/s" } },
+        { "data.tokenizer", "/t", "Data.Tokenizer", "/t" },
+        { "data.normalize", "false", "Data.Normalize", false },
+        { "data.append-end-of-sentence", "false", "Data.AppendEndOfSentence", false },
+        { "data.block-size", "77", "Data.BlockSize", 77 },
+        { "data.validation-fraction", "0.25", "Data.ValidationFraction", 0.25 },
+        { "data.epochs", "3", "Data.Epochs", 3 },
+        { "data.workers", "5", "Data.Workers", 5 },
+        { "data.workers", "0", "Data.Workers", Environment.ProcessorCount },
+        { "data.queue-capacity", "3", "Data.QueueCapacity", 3 },
+        { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
+        { "training.gradient-accumulation-steps", "3", "Training.GradientAccumulationSteps", 3 },
+        { "training.max-steps", "12345678901", "Training.MaxSteps", 12_345_678_901 },
+        { "training.learning-rate", "0.5", "Training.LearningRate", 0.5 },
+        { "training.lr-scheduler-type", "warmup-stable-decay", "Training.Schedule", ScheduleKind.WarmupStableDecay },
+        { "training.warmup-steps", "3", "Training.WarmupSteps", 3L },
+        { "training.min-lr-ratio", "0.25", "Training.MinimumLearningRateRatio", 0.25 },
+        { "training.adam-beta1", "0.25", "Optimizer.Beta1", 0.25 },
+        { "training.adam-beta2", "0.25", "Optimizer.Beta2", 0.25 },
+        { "training.adam-epsilon", "0.25", "Optimizer.Epsilon", 0.25 },
+        { "training.weight-decay", "0.25", "Optimizer.WeightDecay", 0.25 },
+        { "training.weight-decay-targets", "matrices", "Optimizer.Decay", DecayTarget.Matrices },
+        { "training.max-grad-norm", "0", "Optimizer.MaxGradientNorm", 0.0 },
+        { "training.logging-steps", "3", "Training.LoggingSteps", 3 },
+        { "training.eval-steps", "3", "Evaluation.EvalSteps", 3L },
+        { "training.eval-batches", "3", "Evaluation.Batches", 3 },
+        { "training.save-steps", "3", "Checkpoints.SaveSteps", 3L },
+        { "training.save-total-limit", "7", "Checkpoints.SaveTotalLimit", 7 },
+        { "training.max-rollbacks", "7", "Training.MaxRollbacks", 7 },
+        { "training.seed", "3", "Training.Seed", 3 },
+        { "sample.prompt", "猫", "Evaluation.SamplePrompt", "猫" },
+        { "sample.max-new-tokens", "3", "Evaluation.SampleTokens", 3 },
+        { "torch.device", "cuda:1", "Training.Device", "cuda:1" },
+        { "torch.precision", "bf16", "Training.Precision", Precision.BFloat16 },
+        { "torch.engine", "reference", "Training.Engine", "reference" },
+        { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Mappings))]
+    public void A_key_becomes_its_option(string key, string value, string option, object expected)
+        => Assert.Equal(expected, Read(Build($"{key}={value}"), option));
+
+    [Fact]
+    public void Every_key_is_mapped()
+    {
+        // model.config is read, metrics are this project's own, and how a run is resumed is among the mapped ones.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path };
+        var mapped = Mappings.Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
+        Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
+    }
+
+    [Fact]
+    public void The_models_shape_comes_from_its_file()
+        => Assert.Equal(2000, Build().Model.VocabularySize);
+
+    [Fact]
+    public void A_missing_model_is_one_sentence_with_the_key_and_the_place()
+    {
+        var mistake = Assert.Throws<UserErrorException>(() => Build("model.config=/nowhere/config.json"));
+        Assert.Matches(@"^streaming\.model\.config cannot be used: /nowhere/config\.json cannot be read: .* \(--set\)\.$", Assert.Single(mistake.Sentences));
+    }
+
+    [Fact]
+    public void A_block_longer_than_the_models_positions_is_refused()
+        => Assert.StartsWith("streaming.data.block-size must be at most the model's max_position_embeddings, 512 in ",
+            Assert.Single(Assert.Throws<UserErrorException>(() => Build("data.block-size=513")).Sentences));
+
+    private static RunOptions Build(params string[] assignments)
+        => RunOptionsBuilder.Build(SettingsLoader.Load(null, [.. assignments.Select(a => new Assignment(a))], _ => null));
+
+    private static object? Read(object options, string path)
+        => path.Split('.').Aggregate((object?)options, (value, name) => value!.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.GetValue(value));
+}

@@ -1,0 +1,185 @@
+using System.Text.Json;
+using Streaming.Model.Checkpoints;
+using Streaming.Model.Engines;
+using Streaming.Model.Libtorch;
+using Streaming.Model.Parameters;
+using Streaming.Model.Safetensors;
+
+namespace Streaming.Model.Tests.Checkpoints;
+
+public sealed class CheckpointStoreSpec : IDisposable
+{
+    private readonly DirectoryInfo _run = Directory.CreateTempSubdirectory("checkpoints-");
+
+    private string Folder(string name) => Path.Combine(_run.FullName, "checkpoints", name);
+
+    public void Dispose() => _run.Delete(recursive: true);
+
+    private static ReferenceEngine NewEngine(MistralConfig? config = null, int seed = 1) => new(
+        config ?? TinyModels.Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, new RandomWeights(config ?? TinyModels.Config, seed));
+
+    private static TrainingState State(long step) => new()
+    {
+        Step = step,
+        TokensSeen = step * 100,
+        Cursor = JsonSerializer.SerializeToElement(new { file = "a.txt", line = step }),
+        Losses = [3.5f, float.NaN],
+        Seed = 42,
+    };
+
+    private static void Train(ReferenceEngine engine, int from, int to)
+    {
+        for (var step = from; step < to; step++)
+        {
+            for (var part = 0; part < 2; part++)
+                engine.Accumulate(TinyModels.Tokens(engine.Model, 4, 16, seed: step * 2 + part), 4, microBatches: 2);
+            engine.Update(1e-3 * (step + 1));
+        }
+    }
+
+    private static List<float[]> Everything(ReferenceEngine engine)
+    {
+        var snapshot = EngineSnapshot.Take(engine);
+        return [.. snapshot.Parameters.SelectMany(parameter => new[] { parameter.Weight, parameter.FirstMoment, parameter.SecondMoment })];
+    }
+
+    [Fact]
+    public void A_resumed_run_equals_an_uninterrupted_one_bit_for_bit()
+    {
+        using var whole = NewEngine();
+        Train(whole, 0, 10);
+
+        using (var first = NewEngine())
+        {
+            Train(first, 0, 5);
+            CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(first), State(5), tokenizer: null);
+        }
+        using var second = NewEngine(seed: 99);
+        var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
+        found.Newest!.RestoreInto(second);
+        Train(second, 5, 10);
+
+        Assert.Equal(10, second.Step);
+        Assert.Equal(Everything(whole), Everything(second));
+    }
+
+    [Fact]
+    public void A_checkpoint_returns_the_state_it_was_written_with()
+    {
+        using var engine = NewEngine();
+        var tokenizer = Path.Combine(_run.FullName, "some.model");
+        File.WriteAllBytes(tokenizer, [1, 2, 3]);
+
+        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(1234), tokenizer);
+
+        var checkpoint = Checkpoint.Open(Folder("latest"));
+        Assert.EndsWith("step-00001234", Path.GetFullPath(Directory.ResolveLinkTarget(Folder("latest"), true)!.FullName));
+        Assert.Equal("step-00001234", new DirectoryInfo(Folder("latest")).LinkTarget);
+        Assert.Equal(TinyModels.Config, checkpoint.Model);
+        Assert.Equal((1234, 123400, 42), (checkpoint.Training.Step, checkpoint.Training.TokensSeen, checkpoint.Training.Seed));
+        Assert.Equal([3.5f, float.NaN], checkpoint.Training.Losses);
+        Assert.Equal(1234, checkpoint.Training.Cursor.GetProperty("line").GetInt64());
+        Assert.Equal([1, 2, 3], File.ReadAllBytes(checkpoint.TokenizerPath!));
+        using var weights = SafetensorsFile.Open(Path.Combine(checkpoint.Folder, "model.safetensors"));
+        Assert.Equal("pt", weights.Metadata["format"]);
+        Assert.Equal(ModelParameter.Of(TinyModels.Config).Select(parameter => parameter.Name).Order(), weights.Tensors.Select(tensor => tensor.Name).Order());
+    }
+
+    [Theory]
+    [InlineData("model.safetensors", "truncate")]
+    [InlineData("optimizer.safetensors", "flip")]
+    [InlineData("state.json", "flip")]
+    [InlineData("config.json", "delete")]
+    [InlineData("SHA256SUMS", "truncate")]
+    [InlineData("SHA256SUMS", "delete")]
+    public void A_broken_checkpoint_is_named_and_passed_over(string file, string damage)
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
+        store.Write(EngineSnapshot.Take(engine), State(20), tokenizer: null);
+        var path = Path.Combine(Folder("step-00000020"), file);
+        var bytes = File.ReadAllBytes(path);
+        switch (damage)
+        {
+            case "delete":
+                File.Delete(path);
+                break;
+            case "truncate":
+                File.WriteAllBytes(path, bytes[..(bytes.Length / 2)]);
+                break;
+            default:
+                bytes[bytes.Length / 2] ^= 1;
+                File.WriteAllBytes(path, bytes);
+                break;
+        }
+
+        var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
+
+        Assert.Equal(10, found.Newest!.Training.Step);
+        // A checkpoint whose state cannot be read may be of any age: it is named only where it was tried.
+        if (file != "state.json" || found.PassedOver.Count > 0)
+        {
+            Assert.StartsWith("step-00000020 is passed over: ", Assert.Single(found.PassedOver));
+            Assert.Contains(file, found.PassedOver[0]);
+        }
+    }
+
+    [Fact]
+    public void A_run_directory_of_another_model_is_refused()
+    {
+        using var engine = NewEngine();
+        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
+
+        var exception = Assert.Throws<CheckpointException>(() => CheckpointStore.Open(_run.FullName, TinyModels.Config with { LayerCount = 3 }));
+
+        Assert.Equal($"{Folder("step-00000010")} is of another model: num_hidden_layers is 2 there and 3 in this run; choose another run directory, or the model's config.json that belongs to it", exception.Message);
+    }
+
+    [Fact]
+    public void A_roll_back_outlives_the_steps_that_it_abandoned()
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        foreach (var step in new[] { 100, 200, 150 })
+            store.Write(EngineSnapshot.Take(engine), State(step), tokenizer: null);
+
+        Assert.Equal(150, store.FindNewestWhole().Newest!.Training.Step);
+        Assert.Equal([Folder("step-00000100")], store.Prune(2));
+        Assert.Equal([Folder("step-00000200")], store.Prune(1));
+        Assert.Empty(store.Prune(0));
+        Assert.Equal(["latest", "step-00000150"], Directory.GetFileSystemEntries(Folder("")).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_step_written_twice_is_replaced_and_leftovers_are_cleared_away()
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
+        var snapshot = EngineSnapshot.Take(engine);
+        Train(engine, 0, 1);
+        store.Write(EngineSnapshot.Take(engine, reuse: snapshot), State(10), tokenizer: null);
+        Directory.CreateDirectory(Folder(".aside-interrupted"));
+
+        var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
+
+        Assert.Equal(["latest", "step-00000010"], Directory.GetFileSystemEntries(Folder("")).Select(Path.GetFileName).Order());
+        using var restored = NewEngine(seed: 5);
+        found.Newest!.RestoreInto(restored);
+        Assert.Equal(Everything(engine), Everything(restored));
+        Assert.Equal(1, restored.Step);
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_written_costs_one_sentence()
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        File.WriteAllText(Path.Combine(_run.FullName, "checkpoints"), "in the way");
+
+        var exception = Assert.Throws<CheckpointException>(() => store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null));
+
+        Assert.StartsWith($"checkpoint {Folder("step-00000010")} could not be written: ", exception.Message);
+    }
+}

@@ -1,0 +1,40 @@
+using Streaming.Streams.Measurement;
+
+namespace Streaming.Streams.Tests.Measurement;
+
+public sealed class PipelineBenchmarkSpec(StreamFixture streams) : IClassFixture<StreamFixture>, IDisposable
+{
+    private readonly TextFiles _files = new();
+
+    public void Dispose() => _files.Dispose();
+
+    [Fact]
+    public async Task Every_stage_and_the_whole_path_are_measured_over_the_same_text()
+    {
+        var text = string.Concat(Enumerable.Range(0, 20_000).Select(i => $"{i}匹の猫と犬。\n"));
+        var path = _files.Write("text", text);
+        File.WriteAllBytes(Path.Combine(_files.Folder, "model"), TestTokenizer.Model);
+        var options = new PipelineOptions
+        {
+            Sources = [path],
+            Tokenizer = Path.Combine(_files.Folder, "model"),
+            BlockSize = 32,
+            Rows = 4,
+            ValidationFraction = 0,
+            Epochs = 0,
+        };
+        var measured = await PipelineBenchmark.Run(options, streams.Materializer, cancellation: TestContext.Current.CancellationToken);
+
+        Assert.Equal(["read", "split", "normalize", "tokenize", "pack"], measured.Stages.Select(stage => stage.Name));
+        Assert.All(measured.Stages, stage => Assert.Equal(new FileInfo(path).Length, stage.Bytes));
+        Assert.All(measured.Stages, stage => Assert.True(stage.MegabytesPerSecond > 0 && stage.TokensPerSecond > 0));
+        Assert.Equal(new FileInfo(path).Length, measured.Whole.Bytes);
+        Assert.InRange(measured.Stages[0].Tokens - measured.Whole.Tokens, 0, 4 * 32 - 1);
+        Assert.Equal(20_000, measured.Whole.Lines);
+        Assert.True(measured.Whole.PeakWorkingSetBytes > 0);
+        Assert.Equal(9, measured.ToLines().Count());
+
+        var part = await PipelineBenchmark.Run(options, streams.Materializer, longest: 1 << 17, TestContext.Current.CancellationToken);
+        Assert.InRange(part.Stages[0].Bytes, 1 << 17, 3 << 16);
+    }
+}

@@ -1,0 +1,27 @@
+using Akka.Actor;
+using Akka.Streams;
+using Akka.Streams.Dsl;
+using Streaming.Streams.Batches;
+using Streaming.Streams.Measurement;
+
+namespace Streaming.Streams.Tests;
+
+/// <summary>An actor system for the tests of a class.</summary>
+public sealed class StreamFixture : IAsyncDisposable
+{
+    private readonly ActorSystem _system = ActorSystem.Create("streams-tests", "akka.loglevel = WARNING");
+
+    public StreamFixture() => Materializer = _system.Materializer();
+
+    public IMaterializer Materializer { get; }
+
+    /// <summary>The first batches of a path, all of them if there are fewer.</summary>
+    internal async Task<IReadOnlyList<TokenBatch>> Take(
+        PipelineOptions options, Split split = Split.Train, PipelineCursor? cursor = null, int count = int.MaxValue, PipelineStatistics? statistics = null) =>
+        await TextPipeline.Batches(options, split, cursor, TestTokenizer.Instance, statistics)
+            .Take(count)
+            .RunWith(Sink.Seq<TokenBatch>(), Materializer)
+            .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+
+    public async ValueTask DisposeAsync() => await _system.Terminate();
+}
