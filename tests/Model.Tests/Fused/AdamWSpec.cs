@@ -30,8 +30,8 @@ public sealed class AdamWSpec
             Agreement.Near($"weight ({kind})", [.. references.Select(element => element.Weight)], result);
             Agreement.Near($"first moment ({kind})", [.. references.Select(element => element.First)], state.First.Download());
             Agreement.Near($"second moment ({kind})", [.. references.Select(element => Denormal(element.Second))], state.Second.Download());
-            Assert.Equal(MasterWeight.Split(result).High, high);
-            Assert.Equal(MasterWeight.Split(result).Low, low);
+            Assert.Equal(Halves.Of(result).High, high);
+            Assert.Equal(Halves.Of(result).Low, low);
         }
     }
 
@@ -76,12 +76,12 @@ public sealed class AdamWSpec
 
     private sealed class State(KernelBench bench, float[] weights, int decayed, int blocks)
     {
-        public DeviceArray<ushort> High { get; } = bench.Upload(MasterWeight.Split(weights).High);
-        public DeviceArray<ushort> Low { get; } = bench.Upload(MasterWeight.Split(weights).Low);
+        public DeviceArray<ushort> High { get; } = bench.Upload(Halves.Of(weights).High);
+        public DeviceArray<short> Low { get; } = bench.Upload(Halves.Of(weights).Low);
         public DeviceArray<float> First { get; } = bench.Upload(new float[weights.Length]);
         public DeviceArray<float> Second { get; } = bench.Upload(new float[weights.Length]);
 
-        public float[] Weights() => [.. High.Download().Zip(Low.Download(), MasterWeight.Join)];
+        public float[] Weights() => [.. Halves.Join(High.Download(), Low.Download())];
 
         /// <summary>The gradient as the step leaves it.</summary>
         public float[] Step(float[] gradient, StepScalars scalars)

@@ -1,3 +1,4 @@
+using Streaming.Model.Fused;
 using Streaming.Model.Tests.Fused.References;
 
 namespace Streaming.Model.Tests.Fused;
@@ -34,7 +35,7 @@ public sealed class RmsNormSpec
             var residual = bench.Random.DrawBf16(rows * hidden, kind);
             var weight = Weight(bench);
             var initial = bench.Random.DrawFloats(hidden, kind);
-            var (high, low) = MasterWeight.Split(weight);
+            var (high, low) = Halves.Of(weight);
             var result = add == 1 ? bench.Upload(residual) : bench.Allocate<ushort>(rows * hidden);
             var y = bench.Allocate<ushort>(rows * hidden);
             var partials = bench.Allocate<float>(blocks * hidden);
@@ -118,7 +119,7 @@ public sealed class RmsNormSpec
 
     private static ushort[] Forward(KernelBench bench, ushort[] x, float[] weight, int rows)
     {
-        var (high, low) = MasterWeight.Split(weight);
+        var (high, low) = Halves.Of(weight);
         var y = bench.Allocate<ushort>(x.Length);
         var blocks = (rows + bench.Shape.RowsPerBlock - 1) / bench.Shape.RowsPerBlock;
         bench.Launch("rms_norm_forward", blocks, FusedShape.RowBlock, y, bench.Upload(x), bench.Upload(high), bench.Upload(low), rows, Epsilon);

@@ -63,7 +63,7 @@ static __device__ __forceinline__ void norm_backward(uint4* d_residual, uint2* d
     const uint4* x, const uint4* d_y, const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon, int add)
 {
     __shared__ float scratch[2][ROW_BLOCK / 32][2];
-    __shared__ float shares[HIDDEN];
+    __shared__ float shares[ROWS_PER_BLOCK == 1 ? 1 : HIDDEN]; // unused by a block of one row, whose width may not fit
     const int row_vectors = HIDDEN / VECTOR;
     int lane = threadIdx.x % ROW_THREADS, turn = 0;
     float factor = EIGHT_BITS ? scaling->scale : 0.0f, largest = 0.0f;

@@ -29,6 +29,13 @@ static inline float __uint_as_float(unsigned bits) { float value; memcpy(&value,
 static inline unsigned __float_as_uint(float value) { unsigned bits; memcpy(&bits, &value, 4); return bits; }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 // As the hardware does it: the argument's product is rounded, so the relative error grows with |x|.
+// Threads of a block take turns and blocks follow each other: nothing comes between.
+static inline unsigned atomicMax(unsigned* address, unsigned value)
+{
+    unsigned before = *address;
+    if (value > before) *address = value;
+    return before;
+}
 // A macro, because the C library has a function of that name.
 #define __expf(x) exp2f((x) * 1.44269504f)
 

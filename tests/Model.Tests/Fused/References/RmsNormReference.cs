@@ -4,7 +4,7 @@ namespace Streaming.Model.Tests.Fused.References;
 internal static class RmsNormReference
 {
     // Relative error of anything that a kernel computes from a row's sums: a sum of n positive terms errs by at most n units;
-    // a thread adds up to 24 squares, then 5 to 10 steps of the reduction; the division, the root and a few products follow.
+    // a thread adds up to 16 squares, then 5 steps in a warp and up to 16 warps; the division, the root and a few products follow.
     private const double RowError = 64 * Expected.Unit;
 
     public static double Scale(ReadOnlySpan<double> x, double epsilon)
