@@ -22,6 +22,7 @@ internal static class Agreement
         for (var i = 0; i < expected.Length; i++)
         {
             var (value, slack) = expected[i];
+            if (actual[i] == Bf16.Nearest(value)) continue;
             var (result, low, high) = (Bf16.ToDouble(actual[i]), Bf16.ToDouble(Bf16.Nearest(value - slack)), Bf16.ToDouble(Bf16.Nearest(value + slack)));
             var agrees = double.IsNaN(value) ? double.IsNaN(result) : result >= low && result <= high;
             if (!agrees) Assert.Fail($"{what}[{i}] is {result:g9}; {value:g9} ± {slack:g3} rounds to {low:g9} .. {high:g9}");

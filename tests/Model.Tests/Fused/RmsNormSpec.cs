@@ -13,7 +13,7 @@ public sealed class RmsNormSpec
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
-            var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 20));
+            var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 2 * bench.Shape.RowsPerBlock + 3));
             var x = bench.Random.DrawBf16(rows * hidden, kind);
             var weight = Weight(bench);
 
@@ -29,7 +29,7 @@ public sealed class RmsNormSpec
         foreach (var (kind, add, blocks) in new[] { (ValueKind.Normal, 0, 3), (ValueKind.Normal, 1, 1), (ValueKind.Large, 1, 2), (ValueKind.Tiny, 0, 9), (ValueKind.Zero, 1, 2), (ValueKind.Mixed, 1, 5) })
         {
             using var bench = new KernelBench(device, shape, (int)kind);
-            var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 40));
+            var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 2 * bench.Shape.RowsPerBlock + 6));
             var x = bench.Random.DrawBf16(rows * hidden, kind);
             var outputGradient = bench.Random.DrawBf16(rows * hidden, kind == ValueKind.Tiny ? ValueKind.Normal : kind);
             var residual = bench.Random.DrawBf16(rows * hidden, kind);

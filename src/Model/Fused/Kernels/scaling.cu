@@ -2,6 +2,13 @@
 
 #define SCALING_HISTORY 16
 
+// What maps `largest` to the format's largest value; 1 where nothing or something infinite was seen. At most 1e30: the quotient of a
+// vanishing magnitude would be infinite, and make NaN of zeros.
+static __device__ __forceinline__ float scale_for(float largest, float format_largest)
+{
+    return largest > 0.0f && largest < 3.0e38f ? fminf(format_largest / largest, 1.0e30f) : 1.0f;
+}
+
 // Delayed scaling (Micikevicius et al. 2022): a tensor's next scale maps the largest magnitude of its last SCALING_HISTORY micro-steps
 // to the format's largest value. One thread a tensor; history (tensors, SCALING_HISTORY); largest (tensors): 448 or 57344.
 extern "C" __global__ void update_scales(Scaling* scalings, float* history, const float* format_largest, int tensors)
@@ -17,7 +24,7 @@ extern "C" __global__ void update_scales(Scaling* scalings, float* history, cons
     }
     history[0] = newest;
     scalings[tensor].largest = 0u;
-    float scale = largest > 0.0f && largest < 3.0e38f ? format_largest[tensor] / largest : 1.0f;
+    float scale = scale_for(largest, format_largest[tensor]);
     scalings[tensor].scale = scale;
     scalings[tensor].inverse = 1.0f / scale;
 }
@@ -40,7 +47,7 @@ extern "C" __global__ void weight_scale(Scaling* scalings, int tensors)
     int tensor = blockIdx.x * blockDim.x + threadIdx.x;
     if (tensor >= tensors) return;
     float largest = __uint_as_float(scalings[tensor].largest);
-    float scale = largest > 0.0f && largest < 3.0e38f ? E4M3_LARGEST / largest : 1.0f;
+    float scale = scale_for(largest, E4M3_LARGEST);
     scalings[tensor].scale = scale;
     scalings[tensor].inverse = 1.0f / scale;
     scalings[tensor].largest = 0u;

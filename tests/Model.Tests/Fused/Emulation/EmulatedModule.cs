@@ -12,7 +12,7 @@ internal sealed unsafe partial class EmulatedModule
 {
     // Kernels read the same memory as 16-bit values and as vectors, which CUDA's compilers take as it is meant. Nothing is
     // contracted to fused multiply-adds, so that every machine computes the same.
-    private static readonly string[] Flags = ["-O2", "-std=c++17", "-shared", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-Wl,-z,now,-Bsymbolic"];
+    private static readonly string[] Flags = ["-O1", "-std=c++17", "-shared", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-Wl,-z,now,-Bsymbolic"];
 
     private readonly delegate* unmanaged<byte*, uint*, uint*, void**, byte*, byte*> _launch;
 
