@@ -11,6 +11,9 @@ public sealed record RunOptions
     public required string RunDirectory { get; init; }
 
     public required MistralConfig Model { get; init; }
+
+    /// <summary>Folder (or file) of safetensors to start from; null draws weights from the seed.</summary>
+    public string? InitialWeights { get; init; }
     public required PipelineOptions Data { get; init; }
     public required OptimizerOptions Optimizer { get; init; }
     public required TrainingOptions Training { get; init; }

@@ -1,7 +1,9 @@
+using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
+using Streaming.Model.Safetensors;
 using TorchSharp;
 
 namespace Streaming.Actors;
@@ -25,22 +27,26 @@ public static class EngineFactory
         LibtorchRuntime.Load(options.Training.Libtorch);
         var device = Devices.Parse(options.Training.Device);
         var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
-        var isFusible = device.type == DeviceType.CUDA && precision == Precision.BFloat16;
+        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float8;
+        if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
+            throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
+        using var weights = options.InitialWeights is { } path ? Open(path) : null;
+        IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : Matching(options.Model, weights);
         switch (options.Training.Engine)
         {
             case "reference":
-                return Reference(options, device, precision);
+                return Reference(options, device, precision, source);
             case "auto" when !isFusible:
-                return Reference(options, device, precision);
+                return Reference(options, device, precision, source);
             case "auto":
                 try
                 {
-                    return Fused(options, device);
+                    return Fused(options, device, precision, source);
                 }
                 catch (NotSupportedException reason)
                 {
                     notice($"the reference engine computes, which is slower: {reason.Message}");
-                    return Reference(options, device, precision);
+                    return Reference(options, device, precision, source);
                 }
             case "fused" when !isFusible:
                 throw new RunRefusedException(
@@ -48,7 +54,7 @@ public static class EngineFactory
             case "fused":
                 try
                 {
-                    return Fused(options, device);
+                    return Fused(options, device, precision, source);
                 }
                 catch (NotSupportedException reason)
                 {
@@ -59,16 +65,41 @@ public static class EngineFactory
         }
     }
 
-    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision) =>
-        new(options.Model, options.Optimizer, device, precision, new RandomWeights(options.Model, options.Training.Seed));
+    private static SafetensorsWeights Open(string path)
+    {
+        try
+        {
+            return SafetensorsWeights.Open(path);
+        }
+        catch (SafetensorsException mistake)
+        {
+            throw new RunRefusedException($"model.weights cannot be used: {mistake.Message}", mistake);
+        }
+    }
 
-    private static FusedEngine Fused(RunOptions options, torch.Device device) =>
+    private static CheckpointWeights Matching(MistralConfig model, SafetensorsWeights weights)
+    {
+        try
+        {
+            return new CheckpointWeights(model, weights);
+        }
+        catch (SafetensorsException mistake)
+        {
+            throw new RunRefusedException($"model.weights does not fit model.config: {mistake.Message}", mistake);
+        }
+    }
+
+    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
+        new(options.Model, options.Optimizer, device, precision, weights);
+
+    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
         new(
             options.Model,
             options.Optimizer,
             new FusedEngineOptions(
-                options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache()),
-            new RandomWeights(options.Model, options.Training.Seed));
+                options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
+                EightBitProducts: precision == Precision.Float8),
+            weights);
 
     /// <summary>Where compiled kernels are kept: below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, or with temporary files where there is no home.</summary>
     private static string KernelCache()

@@ -34,6 +34,10 @@ internal static partial class Keys
         "Shape of the model: a Mistral config.json as Transformers writes it.",
         recipe: "config_name");
 
+    public static readonly Key<string> Weights = File("model.weights", "random", PathRole.Input, ["random"],
+        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it.",
+        recipe: "model_name_or_path");
+
     // data
 
     public static readonly Key<IReadOnlyList<string>> Sources = Add(new SourcesKind(), "data.sources", "[samples/corpus-ja.txt]",
@@ -171,14 +175,17 @@ internal static partial class Keys
         recipe: "use_cpu");
 
     public static readonly Key<Precision?> Compute = Add(
-        new ChoiceKind<Precision?>(("auto", null), ("float32", Precision.Float32), ("bfloat16", Precision.BFloat16)),
+        new ChoiceKind<Precision?>(("auto", null), ("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("fp8", Precision.Float8)),
         "torch.precision", "auto",
-        "Type of activations and products; master weights are float32 always. auto takes bfloat16 where the GPU has it, float32 elsewhere.",
+        "Type of activations and products; master weights are float32 always. auto takes bf16 where the GPU has it, float32 elsewhere; fp8 multiplies most of a layer in 8 bits (fused engine, Hopper or Ada).",
         recipe: "bf16");
 
     public static readonly Key<string> Engine = Add(new ChoiceKind<string>(("auto", "auto"), ("fused", "fused"), ("reference", "reference")),
         "torch.engine", "auto",
         "Implementation of the model: fused kernels (CUDA only) or the readable reference; auto takes the fastest that the device has.");
+
+    public static readonly Key<bool> Deterministic = Switch("torch.deterministic", "false",
+        "Two runs on one GPU agree to the last bit, at a little less speed; on the CPU they always do.");
 
     public static readonly Key<string> Libtorch = File("torch.libtorch", "auto", PathRole.Input, ["auto", "bundled"],
         "libtorch to load: the one that came with the program (bundled, and auto), or the folder of an installed PyTorch (…/site-packages/torch).");

@@ -17,4 +17,12 @@ public sealed record OptimizerOptions
 
 public enum DecayTarget { All, Matrices }
 
-public enum Precision { Float32, BFloat16 }
+/// <summary>What activations and products are computed in; master weights, gradients and moments are float32 always.</summary>
+public enum Precision
+{
+    Float32,
+    BFloat16,
+
+    /// <summary>bf16 with fp8 operands for most products of the layers (fused engine, compute capability 8.9 and later).</summary>
+    Float8,
+}

@@ -17,6 +17,8 @@ public interface IWeightSource
 /// </summary>
 public sealed class RandomWeights(MistralConfig config, int seed) : IWeightSource
 {
+    private const int BlockLength = 1 << 18;
+
     public void Read(ModelParameter parameter, Span<float> destination)
     {
         if (parameter.Role == ParameterRole.Norm)
@@ -24,10 +26,25 @@ public sealed class RandomWeights(MistralConfig config, int seed) : IWeightSourc
             destination.Fill(1);
             return;
         }
-        var random = new GaussianGenerator(Seed(parameter.Name));
-        random.Fill(destination, config.InitializerRange);
+        FillInBlocks(destination, Seed(parameter.Name));
         if (parameter.Role == ParameterRole.Embedding && config.PadTokenId is { } padding)
             destination.Slice(padding * config.HiddenSize, config.HiddenSize).Clear();
+    }
+
+    // Blocks have generators of their own, so that all cores fill a large matrix and their number changes nothing.
+    private unsafe void FillInBlocks(Span<float> destination, ulong seed)
+    {
+        var length = destination.Length;
+        fixed (float* values = destination)
+        {
+            var first = (nint)values;
+            Parallel.For(0, (length + BlockLength - 1) / BlockLength, block =>
+            {
+                var start = block * BlockLength;
+                var part = new Span<float>((float*)first + start, Math.Min(BlockLength, length - start));
+                new GaussianGenerator(seed + ((ulong)block << 32)).Fill(part, config.InitializerRange);
+            });
+        }
     }
 
     /// <summary>FNV-1a of the name, over the run's seed.</summary>

@@ -12,6 +12,8 @@ namespace Streaming.Streams.Tokenization;
 /// </summary>
 internal sealed class CharacterRules
 {
+    private const uint HasValue = 0x100;
+
     private readonly uint[] _units;
     private readonly char[] _replacements; // NUL-separated
     private readonly int[] _replacementAt; // byte offset in the file → index in _replacements
@@ -45,21 +47,28 @@ internal sealed class CharacterRules
         var length = character.EncodeToUtf8(utf8);
         rule = -1;
         var position = (uint)state;
-        var hasRule = false;
-        for (var i = 0; i < length; i++)
+        var last = 0u;
+        foreach (var label in utf8[..length])
         {
-            position ^= utf8[i];
-            if (position >= (uint)_units.Length)
+            last = position ^ label;
+            if (!Follow(position, label, out position))
                 return -1;
-            var unit = _units[position];
-            if ((unit & 0x8000_00FF) != utf8[i]) // a unit carries its label in the low byte; bit 31 marks a value
-                return -1;
-            position ^= Offset(unit);
-            hasRule = (unit & 0x100) != 0;
         }
-        if (hasRule && position < (uint)_units.Length)
+        if ((_units[last] & HasValue) != 0 && position < (uint)_units.Length)
             rule = (int)(_units[position] & 0x7FFF_FFFF);
         return (int)position;
+    }
+
+    /// <summary>False where no rule goes on from a state with this UTF-16 unit; true where one may: a cheap question first.</summary>
+    public bool MayStep(int state, char unit)
+    {
+        if (unit < 0x80)
+            return Follow((uint)state, unit, out _);
+        if (char.IsSurrogate(unit))
+            return true;
+        var lead = unit < 0x800 ? 0xC0 | (unit >> 6) : 0xE0 | (unit >> 12);
+        var second = 0x80 | ((unit < 0x800 ? unit : unit >> 6) & 0x3F);
+        return Follow((uint)state, (uint)lead, out var next) && Follow(next, (uint)second, out _);
     }
 
     /// <summary>What a rule puts in place.</summary>
@@ -70,6 +79,18 @@ internal sealed class CharacterRules
         var text = _replacements.AsSpan(_replacementAt[rule]);
         var end = text.IndexOf('\0');
         return end < 0 ? text : text[..end];
+    }
+
+    // A unit carries its label in the low byte; bit 31 marks a value.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool Follow(uint state, uint label, out uint next)
+    {
+        next = state ^ label;
+        if (next >= (uint)_units.Length)
+            return false;
+        var unit = _units[next];
+        next ^= Offset(unit);
+        return (unit & 0x8000_00FF) == label;
     }
 
     private static uint Offset(uint unit) => (unit >> 10) << (int)((unit & 0x200) >> 6);

@@ -52,9 +52,8 @@ internal sealed class PieceTrie
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Child(int node, char unit)
     {
-        var code = _codes[unit];
-        var child = _nodes[node].Base + code;
-        return code != 0 && _nodes[child].Parent == node ? child : -1;
+        var child = _nodes[node].Base + _codes[unit]; // with code 0 this is the base, which is no child's place
+        return _nodes[child].Parent == node ? child : -1;
     }
 
     /// <summary>The value of a key, or <see cref="NoValue"/>.</summary>

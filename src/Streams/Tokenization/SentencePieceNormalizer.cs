@@ -1,7 +1,7 @@
-using Microsoft.ML.Tokenizers;
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Microsoft.ML.Tokenizers;
 
 namespace Streaming.Streams.Tokenization;
 
@@ -21,10 +21,12 @@ public sealed class SentencePieceNormalizer : Normalizer
     private readonly bool _removeExtraSpaces;
     private readonly char _space;
 
-    // 0 for a UTF-16 unit that stands for itself wherever it stands; otherwise 1 + an index into the two arrays below.
+    // 0 for a UTF-16 unit that stands for itself wherever it stands; otherwise 1 + an index into the arrays below.
     private readonly ushort[] _entries = new ushort[1 << 16];
     private readonly int[] _states; // where the rules stand after this character, or negative
     private readonly int[] _values; // the rule that this character alone is, or negative
+    private readonly bool[] _mayStand; // this character stands for itself unless a rule goes on with the next
+    private readonly bool _spaceIsSpace; // no rule and no symbol begins with a space
 
     /// <param name="spec">The model's settings.</param>
     /// <param name="spaceAsSuffix">The dummy space goes after the text.</param>
@@ -37,7 +39,8 @@ public sealed class SentencePieceNormalizer : Normalizer
         _suffix = spec.AddDummyPrefix && spaceAsSuffix;
         _removeExtraSpaces = spec.RemoveExtraWhitespaces;
         _space = spec.EscapeWhitespaces ? EscapedSpace : ' ';
-        (_states, _values) = FindStarters();
+        (_states, _values, _mayStand) = FindStarters();
+        _spaceIsSpace = _states[_entries[' '] - 1] < 0 && userDefined?.Child(0, ' ') is null or < 0;
     }
 
     /// <inheritdoc/>
@@ -94,6 +97,14 @@ public sealed class SentencePieceNormalizer : Normalizer
                 afterSpace = false;
                 continue;
             }
+            if (text[0] == ' ' && _spaceIsSpace)
+            {
+                if (!afterSpace)
+                    normalized.Append(_space);
+                afterSpace = _removeExtraSpaces;
+                text = text[1..];
+                continue;
+            }
             if (!TryRewritePrefix(text, out var length, out var rewritten))
                 return false;
             if (afterSpace)
@@ -119,7 +130,10 @@ public sealed class SentencePieceNormalizer : Normalizer
         var entries = _entries;
         for (var i = 0; i < text.Length; i++)
         {
-            if (entries[text[i]] != 0)
+            var entry = entries[text[i]] - 1;
+            if (entry < 0)
+                continue;
+            if (!_mayStand[entry] || (i + 1 < text.Length && _rules!.MayStep(_states[entry], text[i + 1])))
                 return i;
         }
         return text.Length;
@@ -159,10 +173,11 @@ public sealed class SentencePieceNormalizer : Normalizer
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private (int[] States, int[] Values) FindStarters()
+    private (int[] States, int[] Values, bool[] MayStand) FindStarters()
     {
         var states = new List<int> { -1 }; // the first entry is that of all surrogates
         var values = new List<int> { -1 };
+        var mayStand = new List<bool> { false };
         for (var unit = 0; unit < _entries.Length; unit++)
         {
             if (char.IsSurrogate((char)unit))
@@ -173,13 +188,15 @@ public sealed class SentencePieceNormalizer : Normalizer
             var (state, rule) = (-1, -1);
             if (_rules is { Root: >= 0 and var root })
                 state = _rules.Step(root, new Rune(unit), out rule);
-            if (state < 0 && unit != ' ' && (_userDefined is null || _userDefined.Child(0, (char)unit) < 0))
+            var isOrdinary = unit != ' ' && (_userDefined is null || _userDefined.Child(0, (char)unit) < 0);
+            if (state < 0 && isOrdinary)
                 continue;
             states.Add(state);
             values.Add(rule);
+            mayStand.Add(isOrdinary && rule < 0);
             _entries[unit] = (ushort)states.Count;
         }
-        return (states.ToArray(), values.ToArray());
+        return (states.ToArray(), values.ToArray(), mayStand.ToArray());
     }
 
     /// <summary>The text itself, or a copy with U+FFFD in place of each lone surrogate.</summary>

@@ -87,16 +87,15 @@ internal sealed class ViterbiSegmenter
             var scoreHere = here.Score;
             var width = char.IsHighSurrogate(Unsafe.Add(ref units, start)) ? 2 : 1;
             var coversOne = false;
-            var parent = 0;
-            for (var place = start; place < text.Length; )
+            var (parent, children) = (0, 0);
+            for (var place = start; place < text.Length;)
             {
-                // No range checks: a code below the alphabet's size added to any base lies inside the nodes.
-                var code = Unsafe.Add(ref codes, Unsafe.Add(ref units, place));
-                var index = Unsafe.Add(ref nodes, parent).Base + code;
+                // No range checks: any base plus any code lies inside the nodes.
+                var index = children + Unsafe.Add(ref codes, Unsafe.Add(ref units, place));
                 ref var node = ref Unsafe.Add(ref nodes, index);
-                if (node.Parent != parent || code == 0)
+                if (node.Parent != parent)
                     break;
-                parent = index;
+                (parent, children) = (index, node.Base);
                 place++;
                 var id = node.Value;
                 double score = node.Score;

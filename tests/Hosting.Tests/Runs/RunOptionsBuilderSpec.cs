@@ -48,7 +48,7 @@ public sealed class RunOptionsBuilderSpec
         { "sample.prompt", "猫", "Evaluation.SamplePrompt", "猫" },
         { "sample.max-new-tokens", "3", "Evaluation.SampleTokens", 3 },
         { "torch.device", "cuda:1", "Training.Device", "cuda:1" },
-        { "torch.precision", "bfloat16", "Training.Precision", Precision.BFloat16 },
+        { "torch.precision", "bf16", "Training.Precision", Precision.BFloat16 },
         { "torch.engine", "reference", "Training.Engine", "reference" },
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
     };

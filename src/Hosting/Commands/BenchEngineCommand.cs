@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Streaming.Actors;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Runs;
+using Streaming.Model;
+using Streaming.Model.Measurement;
+
+namespace Streaming.Hosting.Commands;
+
+/// <summary><c>streaming bench engine</c>: the training engine's speed and memory on this machine.</summary>
+internal static class BenchEngineCommand
+{
+    public static Command Create()
+    {
+        var configuration = new ConfigurationOptions();
+        var microBatch = new Option<int>("--micro-batch") { Description = "Sequences a micro-batch.", HelpName = "M", DefaultValueFactory = _ => 4 };
+        var accumulate = new Option<int>("--accumulate") { Description = "Micro-batches a step.", HelpName = "A", DefaultValueFactory = _ => 1 };
+        var steps = new Option<int>("--steps") { Description = "Steps that are timed; the median counts.", HelpName = "N", DefaultValueFactory = _ => 6 };
+        foreach (var option in new[] { microBatch, accumulate, steps })
+            option.Validators.Add(result =>
+            {
+                if (result.GetValueOrDefault<int>() < 1)
+                    result.AddError($"{option.Name} must be 1 or more.");
+            });
+        var command = new Command("engine", "Measure whole training steps on random tokens: one JSON line with tokens/s, MFU, memory and the time to the first step, then where a step's time goes.")
+        {
+            microBatch, accumulate, steps,
+        };
+        configuration.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            var options = RunOptionsBuilder.Build(configuration.Load(parsed));
+            options = options with { Data = options.Data with { Rows = parsed.GetValue(microBatch) } };
+            var output = parsed.InvocationConfiguration.Output;
+            try
+            {
+                using var engine = EngineFactory.Create(options, notice => Console.Error.WriteLine(notice));
+                Print(EngineBenchmark.Run(engine, options.Data.Rows, options.Data.BlockSize, parsed.GetValue(accumulate), parsed.GetValue(steps)), options.Data.BlockSize, output);
+            }
+            catch (Exception mistake) when (mistake is ModelException or RunRefusedException or Model.Fused.OutOfDeviceMemoryException)
+            {
+                throw new UserErrorException(mistake.Message.TrimEnd('.') + ".");
+            }
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    private static void Print(EngineMeasurement measured, int tokens, TextWriter output)
+    {
+        output.WriteLine(JsonSerializer.Serialize(new
+        {
+            engine = measured.Engine,
+            micro = measured.Rows,
+            accum = measured.MicroBatches,
+            @params = measured.Parameters,
+            tok_s = Math.Round(measured.TokensPerSecond),
+            mfu = Math.Round(measured.Utilization, 4),
+            peak_gib = measured.DeviceBytes is { } bytes ? Math.Round(bytes / 1073741824.0, 2) : (double?)null,
+            first_step_s = Math.Round(measured.FirstStep.TotalSeconds, 1),
+            loss = Math.Round(measured.Loss, 3),
+        }));
+        if (measured.Operations.Count == 0)
+            return;
+        var perToken = 1000.0 / (measured.Rows * (double)tokens);
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"operation",-36}{"ms",10}{"calls",7}{"us a call",11}{"us a token",12}"));
+        foreach (var (name, milliseconds, calls) in measured.Operations)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-36}{milliseconds,10:F3}{calls,7}{1000 * milliseconds / calls,11:F1}{milliseconds * perToken,12:F4}"));
+        var total = measured.Operations.Sum(operation => operation.Milliseconds);
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"one micro-step and one update",-36}{total,10:F3}{"",18}{total * perToken,12:F4}"));
+    }
+}

@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using Streaming.Model.Engines;
+using Streaming.Model.Fused;
+
+namespace Streaming.Model.Measurement;
+
+/// <summary>How fast an engine trains: whole optimiser steps on random tokens.</summary>
+public static class EngineBenchmark
+{
+    /// <summary>Dense bf16 peak of an H100 SXM, against which utilisation is stated.</summary>
+    public const double PeakFlops = 989e12;
+
+    private const int WarmUpSteps = 2;
+
+    /// <param name="engine">What trains.</param>
+    /// <param name="rows">Sequences a micro-batch.</param>
+    /// <param name="tokens">Tokens a sequence.</param>
+    /// <param name="microBatches">Micro-batches a step.</param>
+    /// <param name="steps">Steps that are timed; the median counts.</param>
+    public static EngineMeasurement Run(ITrainingEngine engine, int rows, int tokens, int microBatches, int steps)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps);
+        var random = new Random(0);
+        var batches = new int[microBatches][];
+        for (var i = 0; i < microBatches; i++)
+        {
+            batches[i] = new int[rows * tokens];
+            for (var k = 0; k < batches[i].Length; k++) batches[i][k] = random.Next(engine.Model.VocabularySize);
+        }
+        var times = new double[steps];
+        StepResult result = default;
+        TimeSpan? firstStep = null;
+        for (var step = -WarmUpSteps; step < steps; step++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            foreach (var batch in batches) engine.Accumulate(batch, rows, microBatches);
+            result = engine.Update(6e-4);
+            if (step >= 0) times[step] = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            firstStep ??= DateTime.Now - Process.GetCurrentProcess().StartTime;
+        }
+        Array.Sort(times);
+        var speed = (double)rows * tokens * microBatches / times[steps / 2];
+        var fused = engine as FusedEngine;
+        return new EngineMeasurement(
+            engine.Description, rows, microBatches, engine.ParameterCount, speed, speed * FlopsPerToken(engine, tokens) / PeakFlops,
+            fused?.DeviceBytes, firstStep!.Value, result.Loss, fused is null ? [] : Laps(fused, batches[0], rows));
+    }
+
+    /// <summary>Forward and backward pass: 6 for each parameter outside the embedding, and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
+    public static double FlopsPerToken(ITrainingEngine engine, int tokens)
+    {
+        var model = engine.Model;
+        var parameters = engine.ParameterCount - (double)model.VocabularySize * model.HiddenSize;
+        return 6 * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
+    }
+
+    private static IReadOnlyList<(string Name, double Milliseconds, int Calls)> Laps(FusedEngine engine, int[] tokens, int rows)
+    {
+        engine.Profile(tokens, rows);
+        return engine.Profile(tokens, rows);
+    }
+}
+
+/// <param name="Engine">What trained.</param>
+/// <param name="Rows">Sequences a micro-batch.</param>
+/// <param name="MicroBatches">Micro-batches a step.</param>
+/// <param name="Parameters">Parameters of the model.</param>
+/// <param name="TokensPerSecond">By the median step.</param>
+/// <param name="Utilization">Model FLOPs against <see cref="EngineBenchmark.PeakFlops"/>.</param>
+/// <param name="DeviceBytes">Device memory in use, libraries included; null where unknown.</param>
+/// <param name="FirstStep">From the start of the process to the end of the first step.</param>
+/// <param name="Loss">Of the last step.</param>
+/// <param name="Operations">One micro-step and one update, eagerly, by CUDA events; empty for the reference engine.</param>
+public sealed record EngineMeasurement(
+    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes, TimeSpan FirstStep,
+    float Loss, IReadOnlyList<(string Name, double Milliseconds, int Calls)> Operations);
