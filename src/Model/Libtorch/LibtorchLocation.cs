@@ -38,14 +38,14 @@ internal sealed record LibtorchLocation(string Folder, string Origin)
     /// <summary>The folder itself, or where PyTorch keeps its libraries below it.</summary>
     private static LibtorchLocation? InFolder(string folder, string origin) =>
         new[] { "", "lib", Path.Combine("torch", "lib") }
-            .Select(below => Path.GetFullPath(Path.Combine(folder, below)))
+            .Select(below => Path.TrimEndingDirectorySeparator(Path.GetFullPath(Path.Combine(folder, below))))
             .Where(path => File.Exists(Path.Combine(path, Marker)))
             .Select(path => new LibtorchLocation(path, origin))
             .FirstOrDefault();
 
     private static LibtorchLocation? Bundled() =>
         BundledFolders().Where(folder => File.Exists(Path.Combine(folder, Marker)))
-            .Select(folder => new LibtorchLocation(folder, "bundled")).FirstOrDefault();
+            .Select(folder => new LibtorchLocation(Path.TrimEndingDirectorySeparator(folder), "bundled")).FirstOrDefault();
 
     /// <summary>Where the build and the publish command put native libraries, nearest first.</summary>
     public static IEnumerable<string> BundledFolders()
