@@ -7,11 +7,16 @@ namespace Streaming.Hosting.Runs;
 /// <summary>SIGINT and SIGTERM: the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
 internal sealed partial class StopSignals : IDisposable
 {
+    private const int Interrupt = 2; // SIGINT
+    private const nint DefaultDisposition = 0; // SIG_DFL
+
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly TaskCompletionSource<StopSignal> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public StopSignals(RunHandle run, Screen screen)
     {
+        // A shell starts background jobs with SIGINT ignored, which the runtime would honour: kill -INT must stop a run too.
+        SetDisposition(Interrupt, DefaultDisposition);
         Register(PosixSignal.SIGINT, StopSignal.Interrupt);
         Register(PosixSignal.SIGTERM, StopSignal.Terminate);
 
@@ -29,6 +34,9 @@ internal sealed partial class StopSignals : IDisposable
     public Task<StopSignal> First => _first.Task;
 
     public void Dispose() => _registrations.ForEach(r => r.Dispose());
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetDisposition(int signal, nint disposition);
 
     /// <summary>Ends the process without its exit handlers: native code may be in the middle of a step.</summary>
     [LibraryImport("libc", EntryPoint = "_exit")]
