@@ -1,5 +1,5 @@
-using static Streaming.Model.Fused.Cuda.CudaDriver;
 using static Streaming.Model.Fused.Cuda.CublasLt;
+using static Streaming.Model.Fused.Cuda.CudaDriver;
 
 namespace Streaming.Model.Fused.Cuda;
 
