@@ -15,6 +15,7 @@ public sealed class RunOptionsBuilderSpec
         { "run.directory", "/r", "RunDirectory", "/r" },
         { "run.resume", "/c", "Training.Resume", "/c" },
         { "run.shutdown-timeout", "7s", "ShutdownTimeout", TimeSpan.FromSeconds(7) },
+        { "model.weights", "/w", "InitialWeights", "/w" },
         { "data.sources", "/s", "Data.Sources", new[] { "/s" } },
         { "data.tokenizer", "/t", "Data.Tokenizer", "/t" },
         { "data.normalize", "false", "Data.Normalize", false },
@@ -50,6 +51,7 @@ public sealed class RunOptionsBuilderSpec
         { "torch.device", "cuda:1", "Training.Device", "cuda:1" },
         { "torch.precision", "bf16", "Training.Precision", Precision.BFloat16 },
         { "torch.engine", "reference", "Training.Engine", "reference" },
+        { "torch.deterministic", "true", "Training.Deterministic", true },
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
     };
 
