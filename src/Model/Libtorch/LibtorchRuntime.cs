@@ -70,10 +70,16 @@ public static class LibtorchRuntime
     private static extern int setenv([MarshalAs(UnmanagedType.LPUTF8Str)] string name, [MarshalAs(UnmanagedType.LPUTF8Str)] string value, int overwrite);
 
     /// <summary>
-    /// OpenMP's threads spin while they wait for each other. Beside threads that read text, or other programs, whoever spins
-    /// holds the core that the awaited one needs: a hundredfold slower on a busy machine. A value that the user set stays.
+    /// OpenMP's threads spin while they wait for each other, libgomp's for about a millisecond. Beside threads that read text,
+    /// or other programs, whoever spins holds the core that the awaited one needs: up to a hundred times slower on a busy
+    /// machine. So they soon sleep, after as many turns as libgomp itself allows where it knows of too few cores. What the
+    /// user set (<c>OMP_WAIT_POLICY</c>, <c>GOMP_SPINCOUNT</c>) stays.
     /// </summary>
-    private static void LetThreadsSleep() => _ = setenv("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
+    private static void LetThreadsSleep()
+    {
+        if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)
+            _ = setenv("GOMP_SPINCOUNT", "1000", overwrite: 0);
+    }
 
     private static void LoadLibtorch(LibtorchLocation location)
     {
