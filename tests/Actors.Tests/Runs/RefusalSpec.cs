@@ -100,7 +100,7 @@ public sealed class RefusalSpec : IDisposable
         var source = Path.Combine(_folder, "text.txt");
         File.Copy(TinyRun.Options(_folder, 2).Data.Sources[0], source);
         var options = TinyRun.Options(Path.Combine(_folder, "run"), 2);
-        options = options with { Data = options.Data with { Sources = [source] } };
+        options = options with { Data = options.Data with { Sources = [new() { Paths = [source], Epochs = 0 }] } };
         await HostedRun.CompleteAsync(options);
         File.AppendAllText(source, "もっと。\n");
         var (outcome, _) = await HostedRun.CompleteAsync(options with { Training = options.Training with { MaxSteps = 4 } });
