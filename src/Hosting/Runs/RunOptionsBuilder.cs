@@ -40,15 +40,32 @@ internal static class RunOptionsBuilder
 
     public static PipelineOptions BuildData(Settings settings) => new()
     {
-        Sources = [new SourceOptions { Paths = settings.Get(Keys.Sources), Epochs = settings.GetInt32(Keys.Epochs) }],
+        Sources = [.. settings.Get(Keys.Sources).Select(entry => BuildSource(entry, settings))],
         Tokenizer = settings.Get(Keys.Tokenizer),
         BlockSize = settings.GetInt32(Keys.BlockSize),
         Rows = settings.GetInt32(Keys.BatchSize),
         Normalize = settings.Get(Keys.Normalize),
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
         ValidationFraction = settings.Get(Keys.ValidationFraction),
+        ValidationRule = settings.Get(Keys.HeldOutRule),
+        Shuffle = settings.GetInt32(Keys.ShuffleDocuments) is var documents and > 0
+            ? new ShuffleOptions { Documents = documents, Bytes = settings.Get(Keys.ShuffleMegabytes) << 20, Seed = settings.Get(Keys.Seed) }
+            : null,
+        DocumentMask = settings.Get(Keys.DocumentMask),
+        TokenCache = settings.Get(Keys.TokenCache) is var cache and not "none" ? cache : null,
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
+    };
+
+    private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()
+    {
+        Name = entry.Name,
+        Paths = entry.Paths,
+        Kind = entry.Kind,
+        TextField = entry.TextField,
+        Weight = entry.Weight,
+        Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
+        Cleaning = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options,
     };
 
     public static MetricsOptions BuildMetrics(Settings settings)

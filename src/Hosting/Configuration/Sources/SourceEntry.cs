@@ -1,0 +1,21 @@
+using Streaming.Hosting.Configuration.Hocon;
+using Streaming.Streams;
+using Streaming.Streams.Cleaning;
+
+namespace Streaming.Hosting.Configuration;
+
+/// <summary>One source as it stands in <c>data.sources</c>; what is null there comes from the keys for all sources.</summary>
+internal sealed record SourceEntry
+{
+    public required string Name { get; init; }
+    public required IReadOnlyList<string> Paths { get; init; }
+    public SourceKind Kind { get; init; } = SourceKind.Auto;
+    public string TextField { get; init; } = "text";
+    public double Weight { get; init; } = 1;
+    public long? Epochs { get; init; }
+    public CleaningChoice? Cleaning { get; init; }
+}
+
+/// <summary>Rules for text: those of the recipe for the source's kind, or the given ones.</summary>
+/// <param name="Options">Null stands for the recipe's.</param>
+internal sealed record CleaningChoice(CleaningOptions? Options);
