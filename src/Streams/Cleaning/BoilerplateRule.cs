@@ -1,4 +1,3 @@
-using Streaming.Streams.Normalization;
 using static Streaming.Streams.Cleaning.CleaningReason;
 
 namespace Streaming.Streams.Cleaning;
@@ -10,8 +9,9 @@ namespace Streaming.Streams.Cleaning;
 /// </summary>
 internal static class BoilerplateRule
 {
-    /// <summary>Characters of a line past which it is text.</summary>
+    /// <summary>Characters of a line past which it is text, and of one that ends like a sentence.</summary>
     private const int LongestLine = 200;
+    private const int LongestSentence = 100;
 
     private const double ShareOfFragment = 0.5;
     private const double ShareOfSentence = 0.7;
@@ -23,21 +23,23 @@ internal static class BoilerplateRule
     private const int LongestBreadcrumb = 20;
     private const int LongestMenuItem = 14;
     private const string SpeechMarks = "「『“‘";
-    private const string BreadcrumbMarks = ">»›≫＞→▶►";
-    private const string MenuMarks = "|｜/／┃│‖";
+    private const string BreadcrumbMarks = ">»›≫→▶►";
+    private const string MenuMarks = "|/┃│‖";
     private const string DateUnits = "年月日時分秒件回人位票点円歳";
     private const string WeekdaysInBrackets = "月火水木金土日祝";
 
     /// <param name="line">The line as it stands.</param>
+    /// <param name="profile">Its characters.</param>
     /// <param name="endsLikeSentence">As <see cref="LineRules.EndsLikeSentence"/> has it.</param>
-    public static CleaningReason Check(ReadOnlySpan<char> line, bool endsLikeSentence)
+    public static CleaningReason Check(ReadOnlySpan<char> line, in LineProfile profile, bool endsLikeSentence)
     {
-        if (line.Length > LongestLine)
+        line = line.Trim();
+        if (line.IsEmpty || line.Length > (endsLikeSentence ? LongestSentence : LongestLine) || SpeechMarks.Contains(line[0]))
+            return None;
+        if (profile.Digits + profile.Symbols == 0 && !PhraseTable.Boilerplate.MayHoldPhrase(line))
             return None;
         Span<char> buffer = stackalloc char[LongestLine];
         var text = Fold(line, buffer);
-        if (text.IsEmpty || SpeechMarks.Contains(text[0]))
-            return None;
         var cover = new Cover();
         var last = Scan(text, ref cover);
         if (cover.Words == 0)
@@ -59,7 +61,6 @@ internal static class BoilerplateRule
     /// <summary>Lower case, half-width, no control characters, one blank where there are several, none at the ends.</summary>
     private static ReadOnlySpan<char> Fold(ReadOnlySpan<char> line, Span<char> buffer)
     {
-        var replacements = CharacterTable.Replacements;
         var length = 0;
         foreach (var unit in line)
         {
@@ -69,8 +70,7 @@ internal static class BoilerplateRule
                     buffer[length++] = ' ';
                 continue;
             }
-            var folded = replacements[unit];
-            buffer[length++] = char.IsAsciiLetterUpper(folded) ? (char)(folded | 0x20) : folded;
+            buffer[length++] = PhraseTable.Fold(unit);
         }
         if (length > 0 && buffer[length - 1] == ' ')
             length--;
@@ -95,15 +95,15 @@ internal static class BoilerplateRule
                 continue;
             }
             var unit = text[index++];
-            if (BreadcrumbMarks.Contains(unit))
-                cover.Breadcrumbs++;
-            else if (MenuMarks.Contains(unit))
-                cover.Menus++;
-            else if (IsWord(unit))
+            if (IsWord(unit))
             {
                 cover.Words++;
                 last = None;
             }
+            else if (BreadcrumbMarks.Contains(unit))
+                cover.Breadcrumbs++;
+            else if (MenuMarks.Contains(unit))
+                cover.Menus += unit == '/' && index < text.Length && text[index] == '＼' ? 0 : 1; // ／＼ repeats a word
         }
         return last;
     }

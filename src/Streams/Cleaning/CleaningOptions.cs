@@ -108,7 +108,7 @@ public sealed record CleaningOptions
     /// <summary>Largest share of lines that begin with a bullet. Gopher: 0.9.</summary>
     public double MaximumBulletLineShare { get; init; } = 1;
 
-    /// <summary>Least share of characters in lines that hold the end of a sentence. FineWeb: 0.12 of lines.</summary>
+    /// <summary>Least share of characters in lines that hold the end of a sentence, for documents with little hiragana: verse is kept. FineWeb: 0.12 of lines.</summary>
     public double MinimumSentenceShare { get; init; }
 
     /// <summary>Largest share of lines that stood in the document before, and two thirds of it for characters in them. Gopher, Swallow: 0.3 and 0.2.</summary>

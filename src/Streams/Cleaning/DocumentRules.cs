@@ -12,6 +12,9 @@ internal sealed class DocumentRules(CleaningOptions options)
     /// <summary>Lines below which a share of lines says nothing.</summary>
     private const int LeastLinesForShares = 5;
 
+    /// <summary>Hiragana among kana and kanji that tells verse, which has no full stops either, from lists of goods and names.</summary>
+    private const double HiraganaOfVerse = 0.35;
+
     private const string Bullets = "・●○■□◆◇▼▽▲△★☆※•*-–‣▪▸►▶✓✔→";
 
     private readonly RepetitionMeter _repetition = new();
@@ -42,10 +45,10 @@ internal sealed class DocumentRules(CleaningOptions options)
             return DocumentTooLittleHiragana;
         if (kept.Symbols > options.MaximumDocumentSymbolShare * visible)
             return DocumentSymbols;
-        return CheckLines(lines, firstLine, verdicts, keptLines);
+        return CheckLines(lines, firstLine, verdicts, kept, keptLines);
     }
 
-    private CleaningReason CheckLines(TextBatch lines, int firstLine, ReadOnlySpan<CleaningReason> verdicts, int keptLines)
+    private CleaningReason CheckLines(TextBatch lines, int firstLine, ReadOnlySpan<CleaningReason> verdicts, in LineProfile kept, int keptLines)
     {
         var (ellipses, bullets, repeatedLines) = (0, 0, 0);
         var (characters, sentenceCharacters, repeatedCharacters) = (0L, 0L, 0L);
@@ -83,7 +86,7 @@ internal sealed class DocumentRules(CleaningOptions options)
                 || options.MaximumRepeatedLineShare < 1 && repeatedCharacters > options.MaximumRepeatedLineShare * 2 / 3 * characters)
                 return RepeatedLines;
         }
-        if (sentenceCharacters < options.MinimumSentenceShare * characters)
+        if (sentenceCharacters < options.MinimumSentenceShare * characters && kept.Hiragana < HiraganaOfVerse * kept.Japanese)
             return WithoutSentences;
         if (_repetition.TopShare > options.MaximumTopNgramShare)
             return TopNgram;

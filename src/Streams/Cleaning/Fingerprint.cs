@@ -19,28 +19,32 @@ internal static class Fingerprint
         ref var bytes = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(text));
         var state = seed ^ First;
         nint index = 0;
-        for (; index + 8 <= text.Length; index += 8)
-        {
-            var low = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, index * sizeof(char)));
-            var high = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref bytes, (index + 4) * sizeof(char)));
-            state = Fold(low ^ Second, high ^ state);
-        }
-        var (lowRest, highRest) = (0UL, 0UL);
-        for (var (rest, shift) = (index, 0); rest < text.Length; rest++, shift += 16)
-        {
-            var unit = (ulong)Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref bytes, rest * sizeof(char)));
-            if (shift < 64)
-                lowRest |= unit << shift;
-            else
-                highRest |= unit << (shift - 64);
-        }
-        state = Fold(lowRest ^ Second, highRest ^ state);
+        for (; index + 8 < text.Length; index += 8)
+            state = Round(state, Four(ref bytes, index), Four(ref bytes, index + 4));
+        if (text.Length >= 8) // the last eight, some of them a second time
+            state = Round(state, Four(ref bytes, text.Length - 8), Four(ref bytes, text.Length - 4));
+        else
+            state = Round(state, Few(text[..Math.Min(4, text.Length)]), Few(text[Math.Min(4, text.Length)..]));
         return Fold(state ^ Third, length ^ First);
     }
 
     /// <summary>One fingerprint of a pair.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong Combine(ulong first, ulong second) => Fold(first ^ Second, second ^ Third);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Four(ref byte text, nint index) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref text, index * sizeof(char)));
+
+    private static ulong Few(ReadOnlySpan<char> units)
+    {
+        var packed = 0UL;
+        foreach (var unit in units)
+            packed = packed << 16 | unit;
+        return packed;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Round(ulong state, ulong low, ulong high) => Fold(low ^ Second, high ^ state);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Fold(ulong first, ulong second)

@@ -32,7 +32,7 @@ internal static class LineRules
             return LineTooLong;
         if (options.MaximumRepeatedCharacterShare < 1 && RepeatedCharacters(line) > options.MaximumRepeatedCharacterShare * visible)
             return CleaningReason.RepeatedCharacters;
-        if (options.DropBoilerplate && BoilerplateRule.Check(line, endsLikeSentence) is var frame and not None)
+        if (options.DropBoilerplate && BoilerplateRule.Check(line, profile, endsLikeSentence) is var frame and not None)
             return frame;
         if (options.MaximumUrlShare < 1 && UrlCharacters(line) > options.MaximumUrlShare * visible)
             return Url;
