@@ -4,7 +4,6 @@ using Streaming.Streams.Batches;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Packing;
 using Streaming.Streams.Sources;
-using Streaming.Streams.Splitting;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams;
@@ -36,7 +35,7 @@ public static class TextPipeline
             ? stages.Normalize.Flow(options.Workers)
             : Flow.Create<Text.LineBatch>();
         return Source.FromGraph(new ReadSources(stages.CreateReader(), stages.Statistics.Read))
-            .Via(new SplitDocuments(stages.CreateSplit, stages.Statistics.Split))
+            .Via(stages.Prepare.Flow(options.Workers))
             .Via(normalize)
             .Via(stages.Tokenize.Flow(options.Workers)) // keeps order
             .Via(new PackBatches(stages.CreatePacker, keepFewerRows: split == Split.Validation))

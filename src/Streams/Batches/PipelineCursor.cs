@@ -1,5 +1,4 @@
 using Streaming.Streams.Sources;
-using Streaming.Streams.Splitting;
 
 namespace Streaming.Streams.Batches;
 
@@ -21,18 +20,15 @@ public sealed record PipelineCursor
     /// <summary>The start of the line.</summary>
     public required SourcePosition Position { get; init; }
 
-    /// <summary>The document that the line goes on with.</summary>
-    public required DocumentState Document { get; init; }
-
     /// <summary>Tokens of the text from the line on that have been handed out.</summary>
     public required long TokensTaken { get; init; }
 
     /// <summary>By value: a cursor that was stored and read back equals the one that was stored.</summary>
     public bool Equals(PipelineCursor? other) =>
-        other is not null && Version == other.Version && Position == other.Position && Document == other.Document
+        other is not null && Version == other.Version && Position == other.Position
         && TokensTaken == other.TokensTaken && Sources.SequenceEqual(other.Sources);
 
-    public override int GetHashCode() => HashCode.Combine(Version, Position, Document, TokensTaken, Sources.Count);
+    public override int GetHashCode() => HashCode.Combine(Version, Position, TokensTaken, Sources.Count);
 
     /// <summary>Refuses sources other than those of the cursor.</summary>
     /// <exception cref="SourceException">The cursor is of another version, or a file is missing, new, moved or of another length.</exception>

@@ -17,7 +17,7 @@ public static class PipelineBenchmark
     public static async Task<PipelineMeasurement> Run(
         PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options with { Epochs = 1 };
+        options = options.WithEpochs(1);
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
         MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
         var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
@@ -32,12 +32,12 @@ public static class PipelineBenchmark
     {
         var statistics = new PipelineStatistics();
         var stages = new PipelineStages(options, Split.Train, cursor: null, tokenizer, statistics);
-        var (split, packer) = (stages.CreateSplit(), stages.CreatePacker());
+        var packer = stages.CreatePacker();
         var splitTime = TimeSpan.Zero;
         foreach (var batch in stages.CreateReader().Read(cancellation))
         {
             var began = Stopwatch.GetTimestamp();
-            split.Keep(batch);
+            stages.Prepare.Run(batch);
             splitTime += Stopwatch.GetElapsedTime(began);
             if (options.Normalize)
                 stages.Normalize.Run(batch);

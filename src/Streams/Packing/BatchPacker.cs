@@ -27,7 +27,7 @@ internal sealed class BatchPacker(
     private int _taken;
     private PipelineCursor _cursor = start;
     private long _epoch = start.Position.Epoch;
-    private bool _epochHasTokens = start.Position != new SourcePosition(start.Position.Epoch, 0, 0, 0);
+    private bool _epochHasTokens = start.Position != SourcePosition.StartOf(start.Position.Epoch, 0);
 
     /// <summary>Whether tokens given before are not used up.</summary>
     public bool HasInput => _input is not null;
@@ -92,5 +92,5 @@ internal sealed class BatchPacker(
     }
 
     private PipelineCursor CursorIn(LineBatch input) =>
-        _cursor with { Position = input.Position, Document = input.Document, TokensTaken = _taken };
+        _cursor with { Position = input.Position, TokensTaken = _taken };
 }

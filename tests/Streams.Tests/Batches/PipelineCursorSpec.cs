@@ -40,11 +40,10 @@ public sealed class PipelineCursorSpec(StreamFixture streams) : IClassFixture<St
         await Cases.SampleAsync(async sample =>
         {
             using var files = new TextFiles();
-            var options = Options([.. sample.Files.Select((file, index) => files.Write($"{index}", file.Content, file.Format))]) with
+            var options = Options([.. sample.Files.Select((file, index) => files.Write($"{index}", file.Content, file.Format))]).WithEpochs(sample.Epochs) with
             {
                 BlockSize = sample.BlockSize,
                 Rows = sample.Rows,
-                Epochs = sample.Epochs,
                 Normalize = sample.Normalize,
                 ValidationFraction = sample.Fraction,
                 Workers = sample.WorkersBefore,
@@ -95,8 +94,8 @@ public sealed class PipelineCursorSpec(StreamFixture streams) : IClassFixture<St
         Assert.Contains("b was a source", Refusal(Options(first), cursor));
         Assert.Contains("is a source now", Refusal(Options(first, second, first), cursor));
         Assert.Contains("it was a", Refusal(Options(second, first), cursor));
-        Assert.Contains("version 2", Refusal(options, cursor with { Version = 2 }));
-        Assert.Contains("does not point", Refusal(options, cursor with { Position = new SourcePosition(0, 2, 0, 0) }));
+        Assert.Contains("version 3", Refusal(options, cursor with { Version = 3 }));
+        Assert.Contains("does not point", Refusal(options, cursor with { Position = SourcePosition.StartOf(0, 2) }));
         _files.Write("b", "犬と猫と犬。犬\n");
         Assert.Contains("22 bytes, when the cursor was made it had 19", Refusal(options, cursor));
         File.Delete(second);
@@ -113,14 +112,14 @@ public sealed class PipelineCursorSpec(StreamFixture streams) : IClassFixture<St
         {
             var options = Options(_files.Write($"{format}", Encoding.UTF8.GetBytes("猫と犬。\n"), format)) with { BlockSize = 1, Rows = 1 };
             var cursor = (await streams.Take(options))[0].Cursor;
-            var beyond = cursor with { Position = new SourcePosition(0, 0, 1000, 1) };
+            var beyond = cursor with { Position = new SourcePosition(0, 0, 1000, 1, 1) };
             var failure = await Assert.ThrowsAsync<SourceException>(() => streams.Take(options, cursor: beyond));
             Assert.Contains("ends before byte 1000", failure.Message);
         }
     }
 
     private static PipelineOptions Options(params string[] sources) =>
-        new() { Sources = sources, Tokenizer = "", BlockSize = 3, Rows = 2, ValidationFraction = 0 };
+        new() { Sources = [sources], Tokenizer = "", BlockSize = 3, Rows = 2, ValidationFraction = 0 };
 
     /// <summary>What a checkpoint's file would give back.</summary>
     private static PipelineCursor Revived(PipelineCursor cursor) =>
