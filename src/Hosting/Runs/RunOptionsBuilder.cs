@@ -4,6 +4,7 @@ using Streaming.Hosting.Metrics;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Runs;
 
@@ -65,8 +66,14 @@ internal static class RunOptionsBuilder
         TextField = entry.TextField,
         Weight = entry.Weight,
         Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
-        Cleaning = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options,
+        Cleaning = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options ?? RecipeRules(entry),
     };
+
+    /// <summary>The recipe's scripts drop short lines from Wikipedia's articles, and nothing from cc100.</summary>
+    private static CleaningOptions? RecipeRules(SourceEntry entry)
+        => entry.Kind == SourceKind.Wikipedia || (entry.Kind == SourceKind.Auto && entry.Paths.All(path => path.Contains(".xml", StringComparison.OrdinalIgnoreCase)))
+            ? new CleaningOptions { MinimumLineCharacters = 20 }
+            : null;
 
     public static MetricsOptions BuildMetrics(Settings settings)
         => new(settings.Get(Keys.MetricsEnabled), settings.Get(Keys.MetricsHost), settings.GetInt32(Keys.MetricsPort));

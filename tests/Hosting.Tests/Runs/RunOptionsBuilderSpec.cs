@@ -5,6 +5,7 @@ using Streaming.Hosting.Runs;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Tests.Runs;
 
@@ -27,6 +28,11 @@ public sealed class RunOptionsBuilderSpec
         { "data.workers", "5", "Data.Workers", 5 },
         { "data.workers", "0", "Data.Workers", Environment.ProcessorCount },
         { "data.queue-capacity", "3", "Data.QueueCapacity", 3 },
+        { "data.validation-rule", "tail", "Data.ValidationRule", ValidationRule.Tail },
+        { "data.cleaning", "web", "Data.Sources.Cleaning", CleaningOptions.Web },
+        { "data.shuffle-documents", "3", "Data.Shuffle.Documents", 3 },
+        { "data.document-mask", "true", "Data.DocumentMask", true },
+        { "data.token-cache", "/c", "Data.TokenCache", "/c" },
         { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
         { "training.gradient-accumulation-steps", "3", "Training.GradientAccumulationSteps", 3 },
         { "training.max-steps", "12345678901", "Training.MaxSteps", 12_345_678_901 },
@@ -64,8 +70,8 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics are this project's own, and how a run is resumed is among the mapped ones.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path };
+        // model.config is read, metrics are this project's own, and a window's size says nothing without one.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.ShuffleMegabytes.Path };
         var mapped = Mappings.Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }

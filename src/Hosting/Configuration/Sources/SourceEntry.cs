@@ -1,4 +1,3 @@
-using Streaming.Hosting.Configuration.Hocon;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
 

@@ -47,7 +47,7 @@ internal sealed class SourcesKind : ValueKind<IReadOnlyList<SourceEntry>>
                     return $"{place}.name must be another one than those before it, was {entry.Name} ({source.Origin}).";
                 entries.Add(entry);
             }
-            else if (_paths.TryRead(items[index], out var found))
+            else if (items[index] is ConfigurationScalar && _paths.TryRead(items[index], out var found))
             {
                 files.AddRange(found);
             }
