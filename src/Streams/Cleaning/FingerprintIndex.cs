@@ -23,6 +23,7 @@ public sealed class FingerprintIndex : IDisposable
     private readonly FingerprintLog _log;
     private readonly FingerprintTable _table;
     private readonly List<(long Start, long Epoch)> _epochs = [];
+    private bool _hasForgottenEpochs;
     private long _count, _start, _held = long.MaxValue;
 
     /// <param name="memoryBytes">Of the full index.</param>
@@ -68,7 +69,10 @@ public sealed class FingerprintIndex : IDisposable
             _table.Clear();
             _start = _count;
             if (_epochs.Count == MostEpochs)
+            {
                 _epochs.RemoveRange(0, MostEpochs / 2);
+                _hasForgottenEpochs = true;
+            }
             _epochs.Add((_start, epoch));
         }
     }
@@ -129,7 +133,7 @@ public sealed class FingerprintIndex : IDisposable
             var mark = _epochs.FindLastIndex(mark => mark.Start <= count);
             epoch = mark < 0 ? -1 : _epochs[mark].Epoch;
             first = Math.Max(count - Capacity, mark < 0 ? 0 : _epochs[mark].Start);
-            if (first < count && (first < _count - _log.Length || mark < 0))
+            if (first < count && (first < _count - _log.Length || mark < 0 && _hasForgottenEpochs))
                 throw new InvalidOperationException($"the duplicate index has taken {_count - count} entries since the place of the checkpoint, more than it keeps beyond its capacity of {Capacity}; give data.duplicates.memory more.");
             _held = first;
         }
