@@ -26,6 +26,9 @@ public sealed record SourceOptions
     /// <summary>Rules for lines and documents, duplicates; null takes the text as it is.</summary>
     public CleaningOptions? Cleaning { get; init; }
 
+    /// <summary>What else than its files decides which text the source yields: the same where a run is resumed.</summary>
+    internal string Reading => $"{Kind}, field {TextField}, {Cleaning?.ToString() ?? "as it is"}";
+
     /// <summary>A source of plain files.</summary>
     public static implicit operator SourceOptions(string[] paths) => new() { Paths = paths };
 
