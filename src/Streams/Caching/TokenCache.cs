@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -11,7 +12,7 @@ namespace Streaming.Streams.Caching;
 /// <summary>
 /// The blocks of the first epoch of one source in a file: records of one length, each with the tokens (two bytes each where
 /// the vocabulary allows), a bit for each that a document begins with, the place of the source after the block and a
-/// checksum. Written once, from front to back; whole once the epoch is, which an empty file beside it says. Read by position
+/// checksum. Written once, from front to back; whole once the epoch is, which a file beside it says by their number. Read by position
 /// and not mapped: a mapped file that is cut short ends the process.
 /// </summary>
 internal sealed class TokenCache : IDisposable
@@ -81,7 +82,7 @@ internal sealed class TokenCache : IDisposable
     public void Complete() => Guard(_path, () =>
     {
         RandomAccess.FlushToDisk(_file!);
-        File.WriteAllBytes(WholeMark, []);
+        File.WriteAllText(WholeMark, Count.ToString(CultureInfo.InvariantCulture));
         IsWhole = true;
     });
 
@@ -123,7 +124,7 @@ internal sealed class TokenCache : IDisposable
                 Count++;
             }
         }
-        IsWhole = File.Exists(WholeMark) && Count * _record.Length == RandomAccess.GetLength(file);
+        IsWhole = File.Exists(WholeMark) && File.ReadAllText(WholeMark) == Count.ToString(CultureInfo.InvariantCulture);
     }
 
     private static void Guard(string path, Action work)
