@@ -139,7 +139,8 @@ public sealed class TextPipelineSpec(StreamFixture streams) : IClassFixture<Stre
         var text = Encoding.UTF8.GetBytes(Text);
         var expected = await streams.Take(Options(_files.Write("text", text)));
         Assert.Equal(expected.SelectMany(batch => batch.Tokens), await Piped(null));
-        var cursor = expected[4].Cursor with { Sources = [new SourceIdentity("pipe", null)] };
+        var cursor = expected[4].Cursor;
+        cursor = cursor with { Sources = [cursor.Sources[0] with { Files = [new SourceIdentity("pipe", null)] }] };
         Assert.Equal(expected.Skip(5).SelectMany(batch => batch.Tokens), await Piped(cursor));
 
         async Task<IEnumerable<int>> Piped(PipelineCursor? cursor)

@@ -57,7 +57,7 @@ internal static class BoilerplatePhrases
     private static readonly string[] Copyright =
     [
         "copyright", "copyrights", "copyright(c)", "all rights reserved", "all right reserved", "all rights reserved.", "rights reserved", "allrightsreserved", "無断転載", "無断転載禁止", "無断転載を禁じます", "無断転載を禁止します", "無断転載・複製を禁じます", "無断転載を禁ず", "無断複製", "無断複写",
-        "無断引用", "無断使用", "転載を禁じます", "複製を禁じます", "転載禁止", "の著作権は当サイトに帰属", "の著作権は当ブログに帰属", "の著作権は各権利者に帰属", "の著作権は当社に帰属", "の無断転載", "powered by", "designed by", "produced by", "hosted by", "theme by", "template by",
+        "無断引用", "無断使用", "転載を禁じます", "複製を禁じます", "転載禁止", "の著作権は当サイトに帰属", "の著作権は当ブログに帰属", "の著作権は各権利者に帰属", "の著作権は当社に帰属", "powered by", "designed by", "produced by", "hosted by", "theme by", "template by",
     ];
 
     private static readonly string[] Notice =

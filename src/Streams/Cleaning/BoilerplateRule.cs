@@ -20,6 +20,9 @@ internal static class BoilerplateRule
     private const double TellingShareOfFragment = 0.12;
     private const double TellingShareOfSentence = 0.3;
 
+    /// <summary>Letters of a phrase that a copyright sign is worth.</summary>
+    private const int WorthOfSign = 8;
+
     private const int LongestBreadcrumb = 20;
     private const int LongestMenuItem = 14;
     private const string SpeechMarks = "「『“‘";
@@ -102,11 +105,15 @@ internal static class BoilerplateRule
             }
             else if (BreadcrumbMarks.Contains(unit))
                 cover.Breadcrumbs++;
-            else if (MenuMarks.Contains(unit))
-                cover.Menus += unit == '/' && index < text.Length && text[index] == '＼' ? 0 : 1; // ／＼ repeats a word
+            else if (MenuMarks.Contains(unit) && !IsSlashWithin(text, index - 1))
+                cover.Menus++;
         }
         return last;
     }
+
+    /// <summary>A slash in a date, or one that repeats the word before it: ／＼.</summary>
+    private static bool IsSlashWithin(ReadOnlySpan<char> text, int index) =>
+        text[index] == '/' && (index > 0 && char.IsAsciiDigit(text[index - 1]) || index + 1 < text.Length && text[index + 1] == '＼');
 
     /// <summary>A copyright sign with what it stands before, or a number with its unit, or a weekday in brackets.</summary>
     private static int MatchSign(ReadOnlySpan<char> text, int index, out CleaningReason reason)
@@ -177,7 +184,7 @@ internal static class BoilerplateRule
                 Reason = reason;
             if (reason is not (Copyright or Notice))
                 return;
-            Telling += Math.Max(words, length);
+            Telling += words > 0 ? length : WorthOfSign;
             if (TellingReason == None)
                 TellingReason = reason;
         }

@@ -120,13 +120,24 @@ public sealed record CleaningOptions
     /// <summary>Largest share of characters in repeated runs of eight, in windows of 2,048. Prose has up to 0.15. Swallow: 0.12 over the document.</summary>
     public double MaximumDuplicateNgramShare { get; init; } = 1;
 
-    /// <summary>No rule is on.</summary>
-    public bool IsOff => this == Off;
+    /// <summary>What counts as a duplicate of earlier text of the source.</summary>
+    public DuplicateOptions Duplicates { get; init; } = DuplicateOptions.Off;
+
+    /// <summary>
+    /// File to which what is dropped from the first pass over the training text is appended, for review: JSON Lines with
+    /// <c>source</c>, <c>file</c> (its index among the source's), <c>record</c>, <c>offset</c>, <c>reason</c> and <c>text</c>.
+    /// Sources may share one. Null writes nothing.
+    /// </summary>
+    public string? RejectedFile { get; init; }
+
+    /// <summary>No rule for lines and documents is on; duplicates are another matter.</summary>
+    public bool HasNoRules => this with { Duplicates = Off.Duplicates, RejectedFile = null } == Off;
 
     /// <summary>Refuses values that no text could meet.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A share is not in [0, 1], or a number is negative; names the property.</exception>
     public void Validate()
     {
+        Duplicates.Validate();
         foreach (var property in typeof(CleaningOptions).GetProperties())
         {
             if (property.GetValue(this) is double share and not (>= 0 and <= 1))

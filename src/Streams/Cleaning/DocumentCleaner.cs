@@ -9,7 +9,8 @@ namespace Streaming.Streams.Cleaning;
 /// </summary>
 /// <param name="options">Thresholds.</param>
 /// <param name="statistics">Counts what is kept and dropped; may be shared by cleaners.</param>
-public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics? statistics = null)
+/// <param name="countsKept">Count what is kept too: not where a later step may still drop it.</param>
+public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics? statistics = null, bool countsKept = true)
 {
     /// <summary>Visible characters of a line up to which it may be an item of a menu.</summary>
     private const int LongestFragment = 24;
@@ -17,6 +18,7 @@ public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics?
     /// <summary>Hiragana's share in an item of a menu; verse and headings of prose have more.</summary>
     private const double HiraganaOfFragment = 0.2;
 
+    private readonly bool _isOff = options.HasNoRules;
     private readonly DocumentRules _documentRules = new(options);
     private readonly int[] _droppedLines = new int[CleaningReasons.Count];
     private readonly long[] _droppedCharacters = new long[CleaningReasons.Count];
@@ -47,7 +49,7 @@ public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics?
             Array.Resize(ref _profiles, _verdicts.Length);
         }
         var verdicts = _verdicts.AsSpan(0, count);
-        if (!options.IsOff)
+        if (!_isOff)
             CheckLines(lines, firstLine, verdicts);
         else
             verdicts.Clear();
@@ -69,7 +71,7 @@ public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics?
             _droppedCharacters[(int)verdicts[index]] += line.Length;
             sink?.DropLine(lines, firstLine + index, verdicts[index]);
         }
-        var verdict = options.IsOff || count == 0 ? None : _documentRules.Check(lines, firstLine, verdicts, profile, keptLines, droppedVisible);
+        var verdict = _isOff || keptLines + droppedVisible == 0 ? None : _documentRules.Check(lines, firstLine, verdicts, profile, keptLines, droppedVisible);
         for (var index = 0; index < count; index++)
         {
             var line = lines[firstLine + index];
@@ -128,7 +130,9 @@ public sealed class DocumentCleaner(CleaningOptions options, CleaningStatistics?
 
     private void Report(CleaningReason verdict, int keptLines)
     {
-        if (keptLines > 0 || verdict != None)
+        if (!countsKept)
+            (_droppedLines[(int)None], _droppedCharacters[(int)None]) = (0, 0);
+        if (verdict != None || keptLines > 0 && countsKept)
             Statistics.AddDocument(verdict);
         for (var reason = 0; reason < _droppedLines.Length; reason++)
         {

@@ -1,10 +1,18 @@
 using System.Runtime.InteropServices;
+using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Documents;
 
 /// <summary>What a document is told by, whatever file it is in: the hash of its first line.</summary>
 internal static class DocumentHash
 {
+    /// <summary>Drops the documents of the batch that are on the other side of the held-out split.</summary>
+    public static void KeepSide(LineBatch batch, Split split, double validationFraction)
+    {
+        foreach (ref var document in batch.Documents)
+            document.IsDropped |= SideOf(document.Hash, validationFraction) != split;
+    }
+
     /// <summary>The side of the held-out split that a document with this hash is on.</summary>
     public static Split SideOf(ulong hash, double validationFraction) =>
         hash >> 11 < validationFraction * (1UL << 53) ? Split.Validation : Split.Train;

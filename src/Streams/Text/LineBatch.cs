@@ -1,3 +1,4 @@
+using Streaming.Streams.Batches;
 using Streaming.Streams.Records;
 using Streaming.Streams.Sources;
 
@@ -40,16 +41,23 @@ internal sealed class LineBatch
     /// <summary>When the last stage let go of it, as <see cref="System.Diagnostics.Stopwatch"/> counts.</summary>
     public long HandedOver { get; set; }
 
+    /// <summary>In a shuffled text: the place of the window that the documents are from, with its tokens before theirs. Null elsewhere.</summary>
+    public SourcePlace? Window { get; set; }
+
     /// <summary>What cleaning found out about the documents for the stage after it; stays with the batch, to be used again.</summary>
     public object? Findings { get; set; }
 
     /// <summary>Closes a document: the lines since the last one are its own.</summary>
     /// <param name="position">Where it begins; in a later part of a document with the hash of its first line.</param>
-    public void EndDocument(SourcePosition position)
+    public void EndDocument(SourcePosition position) =>
+        Add(new DocumentMark { Position = position, Hash = position.Hash, LineEnd = Lines.Count });
+
+    /// <summary>Adds a document with its tokens, from another batch.</summary>
+    public void AddTokens(DocumentMark document, ReadOnlySpan<int> tokens)
     {
-        if (_documentCount == _documents.Length)
-            Array.Resize(ref _documents, _documents.Length * 2);
-        _documents[_documentCount++] = new DocumentMark { Position = position, Hash = position.Hash, LineEnd = Lines.Count };
+        tokens.CopyTo(Tokens.GetSpan(tokens.Length));
+        Tokens.Advance(tokens.Length);
+        Add(document with { LineEnd = 0, TokenEnd = Tokens.Count });
     }
 
     /// <summary>Makes <see cref="Next"/> the lines.</summary>
@@ -65,5 +73,14 @@ internal sealed class LineBatch
         Next.Clear();
         Tokens.Clear();
         _documentCount = 0;
+        SourceBytes = 0;
+        Window = null;
+    }
+
+    private void Add(DocumentMark document)
+    {
+        if (_documentCount == _documents.Length)
+            Array.Resize(ref _documents, _documents.Length * 2);
+        _documents[_documentCount++] = document;
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Streaming.Streams.Measurement;
 
 namespace Streaming.Streams.Tests.Measurement;
@@ -24,14 +25,15 @@ public sealed class PipelineBenchmarkSpec(StreamFixture streams) : IClassFixture
         };
         var measured = await PipelineBenchmark.Run(options, streams.Materializer, cancellation: TestContext.Current.CancellationToken);
 
-        Assert.Equal(["read", "split", "normalize", "tokenize", "pack"], measured.Stages.Select(stage => stage.Name));
+        Assert.Equal(["read", "extract", "split", "normalize", "tokenize", "pack", "mix"], measured.Stages.Select(stage => stage.Name));
         Assert.All(measured.Stages, stage => Assert.Equal(new FileInfo(path).Length, stage.Bytes));
         Assert.All(measured.Stages, stage => Assert.True(stage.MegabytesPerSecond > 0 && stage.TokensPerSecond > 0));
         Assert.Equal(new FileInfo(path).Length, measured.Whole.Bytes);
         Assert.InRange(measured.Stages[0].Tokens - measured.Whole.Tokens, 0, 4 * 32 - 1);
         Assert.Equal(22_000, measured.Whole.Lines);
         Assert.True(measured.Whole.PeakWorkingSetBytes > 0);
-        Assert.Equal(9, measured.ToLines().Count());
+        Assert.Equal(measured.Whole.Tokens, JsonDocument.Parse(measured.ToJson()).RootElement.GetProperty("tokens").GetInt64());
+        Assert.Equal(11, measured.ToLines().Count());
 
         var part = await PipelineBenchmark.Run(options, streams.Materializer, longest: 1 << 17, TestContext.Current.CancellationToken);
         Assert.InRange(part.Stages[0].Bytes, 1 << 17, 3 << 16);
