@@ -40,7 +40,8 @@ internal sealed class PipelineStages
         var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();
         _start = StartingPoint.Of(options, text, files, cursor);
         statistics.Sources = [.. options.Sources.Select(source => new SourceStatistics(source.Name))];
-        var filters = options.Sources.Select(DocumentFilters.Of).ToList();
+        var filters = options.Sources.Select((source, index) =>
+            DocumentFilters.Of(source, statistics.Sources[index].Cleaning, writesRejected: split == Split.Train)).ToList();
         if (cursor is not null)
             PipelineState.Restore(_start, cursor, filters, stateFolder);
         Sources = [.. options.Sources.Select((source, index) => new SourceStages(
