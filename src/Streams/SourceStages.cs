@@ -48,7 +48,7 @@ internal sealed class SourceStages(
     public Flow<LineBatch, TokenBlocks, NotUsed> Pack() => Flow.FromGraph(new PackBlocks(CreatePacker));
 
     public SourceReader CreateReader() =>
-        new(files, source.Epochs, start.Place.Position, options.TextBatchBytes, _lines, statistics);
+        new(files, split, source.Epochs, start.Place.Position, options.TextBatchBytes, _lines, statistics);
 
     public IEnumerable<LineWork> CreatePreparation()
     {
@@ -61,7 +61,7 @@ internal sealed class SourceStages(
         batch =>
         {
             filter?.Admit(batch);
-            if (options.ValidationRule == ValidationRule.Hash)
+            if (options.ValidationRule == ValidationRule.Hash || options.ValidationFraction == 0)
                 DocumentHash.KeepSide(batch, split, options.ValidationFraction);
         },
         statistics.Split);

@@ -17,7 +17,7 @@ internal sealed record DrawnPipeline(
         Gen.Select(Line.Array[0, 40], Gen.OneOf("\n", "\r\n"), (lines, end) => lines.SelectMany(line => line.Concat(Encoding.UTF8.GetBytes(end))).ToArray());
 
     private static readonly Gen<DrawnSource> Source =
-        Gen.Select(Gen.Select(Content, Gen.Enum<CompressionFormat>()).Array[1, 3], Gen.OneOf(0.3, 1, 2, 5), Gen.Int[1, 3])
+        Gen.Select(Gen.Select(Content, Gen.OneOf(Gen.Enum<CompressionFormat>(), Gen.OneOf(CompressionFormat.Plain, CompressionFormat.Xz))).Array[1, 3], Gen.OneOf(0.3, 1, 2, 5), Gen.Int[1, 3])
             .Select((files, weight, epochs) => new DrawnSource(files, weight, epochs));
 
     private static readonly Gen<ShuffleOptions?> Shuffling = Gen.OneOf(
@@ -42,7 +42,7 @@ internal sealed record DrawnPipeline(
         Rows = Rows,
         Normalize = Normalize,
         ValidationFraction = Fraction,
-        ValidationRule = ValidationRule.Hash,
+        ValidationRule = Sources.All(source => source.HasKnownLength) ? Rule : ValidationRule.Hash,
         Shuffle = Shuffle,
         DocumentMask = Mask,
         Workers = Workers.Before,
