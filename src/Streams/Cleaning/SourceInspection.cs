@@ -15,7 +15,7 @@ public sealed class SourceInspection
     public SourceInspection(SourceOptions source)
     {
         _source = source with { Cleaning = source.Cleaning ?? CleaningOptions.Off };
-        _files = SourceFiles.Of(_source, new PipelineOptions { Sources = [_source], Tokenizer = "", BlockSize = 2, Rows = 1 }, Split.Validation);
+        _files = SourceFiles.Of(_source, new PipelineOptions { Sources = [_source], Tokenizer = "", BlockSize = 2, Rows = 1 }, Split.Train);
     }
 
     /// <summary>What was kept and dropped of the documents that were read so far; a batch is read at a time.</summary>
@@ -29,7 +29,7 @@ public sealed class SourceInspection
         var filter = new CleaningFilter(_source.Cleaning!, Statistics, () => verdicts);
         var pool = new LineBatchPool();
         // Small batches: the first documents show at once, and the statistics are of what was shown.
-        var reader = new SourceReader(_files, epochs: 1, _files.StartOf(0), batchBytes: 1, pool, new PipelineStatistics());
+        var reader = new SourceReader(_files, Split.Train, epochs: 1, _files.StartOf(0), batchBytes: 1, pool, new PipelineStatistics());
         foreach (var batch in reader.Read(stop))
         {
             DocumentExtraction.Extract(batch);
