@@ -112,17 +112,18 @@ internal sealed class HttpReadStream : Stream
         if (_position < body.End)
             throw new HttpInterruption($"the connection ended after {_position} of {body.End} bytes");
         Disconnect();
-        if (body.MarksItsEnd && !body.IsRange)
-            Version = Version with { Length = _position };
-        _endIsSure = _position == Version.Length && (body.IsRange || body.MarksItsEnd);
-        if (!_endIsSure)
+        if (body.IsRange)
+            _endIsSure = _position == Version.Length;
+        else if (body.MarksItsEnd)
+            (Version, _endIsSure) = (Version with { Length = _position }, true);
+        else
             ConfirmEnd(lengthIsKnown: _position == Version.Length);
         return 0;
     }
 
     /// <summary>
-    /// Asks for more where an answer ended that said too little, or whose length no range has confirmed. Where a length
-    /// was said and reached, a server that does not answer is no reason to doubt it.
+    /// Asks for more where an answer ended that did not say how long it is, or whose length no range has confirmed. Where
+    /// a length was said and reached, a server that does not answer is no reason to doubt it.
     /// </summary>
     private void ConfirmEnd(bool lengthIsKnown)
     {

@@ -56,12 +56,19 @@ public sealed class HttpReadStreamSpec
     [InlineData(408)]
     public void An_overloaded_server_is_asked_again(int status)
     {
-        using var server = new HostileServer(Content, (number, _) => number % 3 < 2
-            ? new Answer { Status = status, Headers = number == 0 ? "Retry-After: 1\r\n" : null }
-            : new Answer { DropAfter = 90_000 });
+        using var server = new HostileServer(Content, (number, _) => number % 3 < 2 ? new Answer { Status = status } : new Answer { DropAfter = 90_000 });
+        Assert.Equal(Content, Read(server));
+    }
+
+    [Fact]
+    public void A_server_that_asks_to_be_left_alone_is_left_alone()
+    {
+        using var server = new HostileServer(Content, (number, _) => number == 0 ? new Answer { Status = 503, Headers = "Retry-After: 1\r\n" } : new Answer());
         var began = DateTime.UtcNow;
         Assert.Equal(Content, Read(server));
-        Assert.True(DateTime.UtcNow - began >= TimeSpan.FromSeconds(0.99), "the server asked to be left alone for a second");
+        Assert.True(DateTime.UtcNow - began >= TimeSpan.FromSeconds(0.99), "it asked for a second");
+        using var forDays = new HostileServer(Content, (_, _) => new Answer { Status = 503, Headers = "Retry-After: 90000\r\n" });
+        Assert.Contains("asked again in 1500 minutes", Assert.Throws<SourceException>(() => Read(forDays)).Message);
     }
 
     [Fact]
