@@ -48,11 +48,11 @@ internal static class CompressionFormats
     }
 
     /// <summary>The uncompressed bytes of a source. Disposing them disposes the source.</summary>
-    public static Stream Open(InputBuffer input, CompressionFormat format) => format switch
+    public static Stream Open(InputBuffer input, CompressionFormat format, int workers = 1) => format switch
     {
         CompressionFormat.Gzip => new GzipReadStream(input),
         CompressionFormat.Xz => new XzReadStream(input),
-        CompressionFormat.Bzip2 => new Bzip2ReadStream(input),
+        CompressionFormat.Bzip2 => new Bzip2ReadStream(input, workers),
         CompressionFormat.Zstandard => OpenZstandard(input),
         _ => input,
     };
