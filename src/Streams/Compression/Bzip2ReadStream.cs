@@ -104,8 +104,7 @@ internal sealed class Bzip2ReadStream : ForwardStream, ISeekPoints
             throw failure;
         if (_piece.BlockLength > _capacity)
             throw new InvalidDataException("the compressed data are damaged");
-        if (_offset > 0)
-            _seekPoints.Add(new SeekPoint(_bit, _offset));
+        _seekPoints.Add(new SeekPoint(_bit, _offset));
         _inBlock = true;
     }
 

@@ -1,16 +1,19 @@
 namespace Streaming.Streams.Compression;
 
-/// <summary>Places in an archive, in order, as reading comes by them; so far apart that they stay few.</summary>
+/// <summary>
+/// Places in an archive, in order, as reading comes by them: the first of every half a megabyte, so that they stay few and
+/// the same ones are kept wherever reading began.
+/// </summary>
 internal sealed class SeekPointList
 {
     private const long BytesApart = 512 << 10;
 
     private readonly List<SeekPoint> _points = [];
 
-    /// <summary>Adds a place behind all others, unless it lies close to the last one.</summary>
+    /// <summary>Adds a place behind all others.</summary>
     public void Add(SeekPoint point)
     {
-        if (_points.Count == 0 || point.Offset - _points[^1].Offset >= BytesApart)
+        if (point.Offset > 0 && (_points.Count == 0 || point.Offset / BytesApart > _points[^1].Offset / BytesApart))
             _points.Add(point);
     }
 

@@ -1,3 +1,4 @@
+using Streaming.Streams.Compression;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
@@ -37,6 +38,9 @@ internal interface IRecordReader : IDisposable
 
     /// <summary>Lines or records so far that were cut for their length.</summary>
     long CutLines { get; }
+
+    /// <summary>Where the text can be opened again without unpacking what lies before; null where there is no such place.</summary>
+    ISeekPoints? SeekPoints => null;
 
     /// <summary>
     /// Appends the next raw record to the lines of the batch and closes it by <see cref="LineBatch.EndDocument"/> with the

@@ -9,7 +9,7 @@ internal sealed class LineFormat : IRecordFormat
     public static LineFormat Instance { get; } = new();
 
     public IRecordReader Open(SourceFile file, SourcePosition start, CancellationToken stop) =>
-        new LineRecordReader(SourceText.Open(file, start.Offset, stop), start);
+        new LineRecordReader(SourceText.Open(file, start, stop), start);
 
     /// <summary>The reader decodes lines already: a record is its document.</summary>
     public void Extract(LineBatch batch) { }

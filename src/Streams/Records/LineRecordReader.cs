@@ -1,3 +1,4 @@
+using Streaming.Streams.Compression;
 using Streaming.Streams.Documents;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
@@ -24,6 +25,7 @@ internal sealed class LineRecordReader(Stream text, SourcePosition start) : IRec
     public SourcePosition Position { get; private set; } = start;
     public long InvalidBytes => _lines.InvalidBytes;
     public long CutLines => _lines.CutLines;
+    public ISeekPoints? SeekPoints => text as ISeekPoints;
 
     public bool Read(LineBatch batch)
     {

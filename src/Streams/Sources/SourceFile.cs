@@ -27,6 +27,9 @@ public sealed record SourceFile(string Path, long? Length)
     /// <summary>How it is read where it is remote.</summary>
     public HttpOptions Http { get; init; } = HttpOptions.Default;
 
+    /// <summary>Blocks of an archive that are decompressed at once at most; no effect on the text.</summary>
+    public int Decompressors { get; init; } = Math.Min(6, Environment.ProcessorCount);
+
     public override string ToString() => Name;
 
     /// <summary>Its bytes as stored, from the start.</summary>

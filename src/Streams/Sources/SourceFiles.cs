@@ -40,7 +40,7 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
     /// <exception cref="SourceException">As <see cref="SourceList.Expand"/>, or a kind is not read.</exception>
     public static SourceFiles Of(SourceOptions source, PipelineOptions options, Split split)
     {
-        var files = SourceList.Expand(source.Paths);
+        var files = SourceList.Expand(source.Paths, options.Http);
         return new SourceFiles(files, [.. files.Select(file => RecordFormats.Of(file, source))], split == Split.Train ? options.Shuffle?.Seed : null);
     }
 

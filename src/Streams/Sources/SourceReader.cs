@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Streaming.Streams.Compression;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Records;
 using Streaming.Streams.Text;
@@ -41,6 +42,7 @@ internal sealed class SourceReader(
         var file = files[position.File];
         var format = files.FormatOf(position.File);
         using var records = Open(file, format, position, stop);
+        position = position with { Near = default };
         var (invalidBytes, cutLines) = (0L, 0L);
         while (!stop.IsCancellationRequested)
         {
@@ -65,8 +67,18 @@ internal sealed class SourceReader(
                 yield break;
             }
             position = records.Position;
+            NameSeekPoints(batch, records.SeekPoints);
             yield return batch;
         }
+    }
+
+    private static void NameSeekPoints(LineBatch batch, ISeekPoints? seekPoints)
+    {
+        if (seekPoints is null)
+            return;
+        batch.Position = batch.Position with { Near = seekPoints.SeekPointBefore(batch.Position.Offset) };
+        foreach (ref var document in batch.Documents)
+            document.Position = document.Position with { Near = seekPoints.SeekPointBefore(document.Position.Offset) };
     }
 
     private static IRecordReader Open(SourceFile file, IRecordFormat format, SourcePosition position, CancellationToken stop)

@@ -41,9 +41,6 @@ internal sealed class HttpReadStream : Stream
     /// <summary>What is known of the file.</summary>
     public RemoteVersion Version { get; private set; }
 
-    /// <summary>The media type that the server gives the file; null before it has answered.</summary>
-    public string? MediaType { get; private set; }
-
     public override bool CanRead => true;
     public override bool CanWrite => false;
 
@@ -157,7 +154,6 @@ internal sealed class HttpReadStream : Stream
             }
             TakeVersion(body.Version);
             _repeatsARange |= body.IsRange;
-            MediaType = body.MediaType;
             _endIsSure = !body.IsRange && (body.End == _position || (_confirmsEnd && body.End is null));
             if (_endIsSure)
                 return;

@@ -35,9 +35,6 @@ internal sealed class HttpResponseBody : IDisposable
     /// <summary>Whether the answer itself shows that it came to its end, though it did not say where that is.</summary>
     public bool MarksItsEnd => _response.Headers.TransferEncodingChunked == true;
 
-    /// <summary>The media type that the server gives the file.</summary>
-    public string? MediaType => _response.Content.Headers.ContentType?.MediaType;
-
     /// <summary>Asks for the file from <paramref name="start"/> on; the server may still send another part or all of it.</summary>
     /// <param name="condition">Ask for all of it if the file is no longer that one.</param>
     /// <exception cref="HttpInterruption">It may work another time.</exception>

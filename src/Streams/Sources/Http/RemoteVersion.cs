@@ -8,6 +8,9 @@ namespace Streaming.Streams.Sources.Http;
 /// <param name="Length">Bytes.</param>
 public sealed record RemoteVersion(string? Tag, DateTimeOffset? Modified, long? Length)
 {
+    /// <summary>What a cursor remembers of it.</summary>
+    internal string? Mark => Tag ?? Modified?.ToString("u");
+
     internal static RemoteVersion Of(HttpResponseMessage response, long? length) =>
         new(response.Headers.NonValidated.TryGetValues("ETag", out var tags) ? tags.ToString() : null, response.Content.Headers.LastModified, length);
 
