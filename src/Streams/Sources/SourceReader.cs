@@ -43,7 +43,7 @@ internal sealed class SourceReader(
         var format = files.FormatOf(position.File);
         using var records = Open(file, format, position, stop);
         position = position with { Near = default };
-        var (invalidBytes, cutLines) = (0L, 0L);
+        var (invalidBytes, cutLines, rejected) = (0L, 0L, 0L);
         while (!stop.IsCancellationRequested)
         {
             var began = Stopwatch.GetTimestamp();
@@ -60,7 +60,8 @@ internal sealed class SourceReader(
             batch.SourceBytes = records.Position.Offset - position.Offset;
             statistics.Read.Add(batch.SourceBytes, records.Position.Line - position.Line, Stopwatch.GetElapsedTime(began));
             statistics.AddInvalid(records.InvalidBytes - invalidBytes, records.CutLines - cutLines);
-            (invalidBytes, cutLines) = (records.InvalidBytes, records.CutLines);
+            statistics.AddRejected(records.RejectedRecords - rejected, records.FirstRejection);
+            (invalidBytes, cutLines, rejected) = (records.InvalidBytes, records.CutLines, records.RejectedRecords);
             if (records.Position == position)
             {
                 pool.Return(batch);

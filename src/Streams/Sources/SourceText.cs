@@ -101,8 +101,9 @@ internal sealed class SourceText : ForwardStream, ISeekPoints
             ZstdSharp.ZstdException => $"the compressed data are damaged ({exception.Message})",
             _ => exception.Message.TrimEnd('.'),
         };
+        var place = position.Line > 0 || position.Record == 0 ? $"line {position.Line}" : $"record {position.Record}";
         return new SourceException(
-            $"{file.Name} cannot be read past line {position.Line} (byte {position.Offset} of its text): {reason}; replace the file or take it out of the sources.", exception);
+            $"{file.Name} cannot be read past {place} (byte {position.Offset} of its text): {reason}; replace the file or take it out of the sources.", exception);
     }
 
     private static void Skip(SourceFile file, Stream text, long count, ref long reached, CancellationToken stop)

@@ -1,0 +1,15 @@
+using Streaming.Streams.Sources;
+using Streaming.Streams.Text;
+
+namespace Streaming.Streams.Records;
+
+/// <summary>JSON Lines: an object a line, the text in one of its fields.</summary>
+/// <param name="field">The field's name, or a path of names with dots between them.</param>
+internal sealed class JsonLinesFormat(string field) : IRecordFormat
+{
+    public IRecordReader Open(SourceFile file, SourcePosition start, CancellationToken stop) =>
+        new JsonRecordReader(file, SourceText.Open(file, start, stop), new JsonField(field), start);
+
+    /// <summary>The reader takes the text out of the record already.</summary>
+    public void Extract(LineBatch batch) { }
+}
