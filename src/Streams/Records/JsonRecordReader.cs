@@ -9,27 +9,40 @@ namespace Streaming.Streams.Records;
 /// Reads JSON Lines: an object a line, one field of which is the document. Lines that are no object, or have no such text,
 /// are counted and passed over; a file that begins with a thousand of them is a mistake in the configuration.
 /// </summary>
-/// <param name="file">What is read, for messages.</param>
-/// <param name="text">Uncompressed bytes from the start on; disposed with the reader.</param>
-/// <param name="textField">The field that holds the text.</param>
-/// <param name="start">The start of a line.</param>
-internal sealed class JsonRecordReader(SourceFile file, Stream text, JsonField textField, SourcePosition start) : IRecordReader
+internal sealed class JsonRecordReader : IRecordReader
 {
     /// <summary>Rejections from the start of a file, without a single text, after which the file counts as misunderstood.</summary>
     public const int MostRejectionsAtStart = 1000;
 
     private const int LongestSample = 60;
 
-    private readonly JsonLineCutter _lines = new(text, start.Offset);
+    private readonly SourceFile _file;
+    private readonly Stream _source;
+    private readonly JsonField _field;
+    private readonly JsonLineCutter _lines;
     private readonly TextBatch _text = new();
-    private bool _mayBeMisunderstood = start.Offset == 0;
+    private bool _mayBeMisunderstood;
 
-    public SourcePosition Position { get; private set; } = start;
-    public long InvalidBytes => textField.InvalidBytes;
+    /// <param name="file">What is read, for messages.</param>
+    /// <param name="text">Uncompressed bytes from the start on; disposed with the reader.</param>
+    /// <param name="field">The field that holds the text.</param>
+    /// <param name="start">The start of a line.</param>
+    /// <param name="isWithinLine">The start is no start of a line: the rest of one is passed over.</param>
+    public JsonRecordReader(SourceFile file, Stream text, JsonField field, SourcePosition start, bool isWithinLine = false)
+    {
+        (_file, _source, _field, _lines) = (file, text, field, new JsonLineCutter(text, start.Offset));
+        _mayBeMisunderstood = start.Offset == 0;
+        if (isWithinLine)
+            _lines.Next(out _, out _);
+        Position = start with { Offset = _lines.Offset };
+    }
+
+    public SourcePosition Position { get; private set; }
+    public long InvalidBytes => _field.InvalidBytes;
     public long CutLines { get; private set; }
     public long RejectedRecords { get; private set; }
     public string? FirstRejection { get; private set; }
-    public ISeekPoints? SeekPoints => text as ISeekPoints;
+    public ISeekPoints? SeekPoints => _source as ISeekPoints;
 
     public bool Read(LineBatch batch)
     {
@@ -42,7 +55,7 @@ internal sealed class JsonRecordReader(SourceFile file, Stream text, JsonField t
             return true;
         if (isTooLong)
             CutLines++;
-        var problem = isTooLong ? $"it is longer than {JsonLineCutter.LongestLine >> 20} MiB" : textField.Read(line, _text);
+        var problem = isTooLong ? $"it is longer than {JsonLineCutter.LongestLine >> 20} MiB" : _field.Read(line, _text);
         if (problem is not null)
         {
             Reject(begin, line, problem);
@@ -58,10 +71,10 @@ internal sealed class JsonRecordReader(SourceFile file, Stream text, JsonField t
     {
         RejectedRecords++;
         var sample = Encoding.UTF8.GetString(line[..Math.Min(line.Length, LongestSample)]).TrimEnd();
-        FirstRejection ??= $"{file.Name}, line {begin.Line + 1}: {problem}: {sample}{(line.Length > LongestSample ? "…" : "")}";
+        FirstRejection ??= $"{_file.Name}, line {begin.Line + 1}: {problem}: {sample}{(line.Length > LongestSample ? "…" : "")}";
         if (_mayBeMisunderstood && RejectedRecords == MostRejectionsAtStart)
-            throw new SourceException($"none of the first {MostRejectionsAtStart} lines of {file.Name} has a text for the run (the first one: {problem}); name the field in text-field, or the kind of the source.");
+            throw new SourceException($"none of the first {MostRejectionsAtStart} lines of {_file.Name} has a text for the run (the first one: {problem}); name the field in text-field, or the kind of the source.");
     }
 
-    public void Dispose() => text.Dispose();
+    public void Dispose() => _source.Dispose();
 }

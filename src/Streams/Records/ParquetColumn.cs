@@ -44,10 +44,10 @@ internal sealed class ParquetColumn : IDisposable
             return (access, new ParquetFileReader(access, properties));
         });
         (_column, _definitionLevel) = Guard(() => Find(name));
+        Places = Guard(() => new ParquetPlaces(_reader, _column));
     }
 
-    /// <summary>Rows of the file.</summary>
-    public long RowCount => _reader.FileMetaData.NumRows;
+    public ParquetPlaces Places { get; }
 
     /// <summary>Passes over that many rows from the start of the file.</summary>
     public void Skip(long rows) => Guard(() =>
@@ -60,7 +60,7 @@ internal sealed class ParquetColumn : IDisposable
             _leftInGroup -= skipped;
             rows -= skipped;
         }
-        return rows == 0 ? 0 : throw new SourceException($"{_file.Name} has {RowCount} rows, the cursor stands behind them; give the text that the run began with, or start without the cursor.");
+        return rows == 0 ? 0 : throw new SourceException($"{_file.Name} has {Places.Rows} rows, the cursor stands behind them; give the text that the run began with, or start without the cursor.");
     });
 
     /// <summary>The next value, valid until the next call; false at the end of the file.</summary>

@@ -4,8 +4,8 @@ using Streaming.Streams.Text;
 namespace Streaming.Streams.Records;
 
 /// <summary>
-/// Reads a text column of a Parquet file row by row. The place is the row: <see cref="SourcePosition.Record"/>; its offset
-/// counts the bytes of the text. Rows without a value, and those past <see cref="LongestText"/>, are counted and passed over.
+/// Reads a text column of a Parquet file row by row. The place is the row, <see cref="SourcePosition.Record"/>; its offset
+/// follows from it (<see cref="ParquetPlaces"/>). Rows without a value, and those past <see cref="LongestText"/>, are counted and passed over.
 /// </summary>
 internal sealed class ParquetRecordReader : IRecordReader
 {
@@ -17,12 +17,14 @@ internal sealed class ParquetRecordReader : IRecordReader
     private readonly TextBatch _text = new();
 
     /// <param name="bytes">The file, which can be sought in; disposed with the reader, and where the constructor fails left to the caller.</param>
-    public ParquetRecordReader(SourceFile file, Stream bytes, string field, SourcePosition start)
+    /// <param name="past">Begin at the first row at or past the start's offset, in place of its row.</param>
+    public ParquetRecordReader(SourceFile file, Stream bytes, string field, SourcePosition start, bool past = false)
     {
         _file = file;
-        Position = start;
         _column = new ParquetColumn(file, bytes, field);
-        _column.Skip(start.Record);
+        var row = past ? _column.Places.RowAt(start.Offset) : start.Record;
+        _column.Skip(row);
+        Position = start with { Record = row, Offset = _column.Places.OffsetOf(row) };
     }
 
     public SourcePosition Position { get; private set; }
@@ -36,7 +38,7 @@ internal sealed class ParquetRecordReader : IRecordReader
         var begin = Position;
         if (!_column.Next(out var value, out var isNull))
             return false;
-        Position = begin with { Record = begin.Record + 1, Offset = begin.Offset + value.Length + 1 };
+        Position = begin with { Record = begin.Record + 1, Offset = _column.Places.OffsetOf(begin.Record + 1) };
         if (isNull || value.Length > LongestText)
         {
             CutLines += isNull ? 0 : 1;

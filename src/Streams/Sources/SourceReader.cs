@@ -11,8 +11,11 @@ namespace Streaming.Streams.Sources;
 /// documents it holds follows from where it starts.
 /// </summary>
 internal sealed class SourceReader(
-    SourceFiles files, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
+    SourceFiles files, Split split, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
 {
+    /// <summary>Characters after which a batch ends in any case: offsets need not count bytes of text.</summary>
+    private const int MostCharacters = 1 << 20;
+
     /// <summary>The batches from the start on, read as they are asked for.</summary>
     /// <exception cref="SourceException">A file cannot be read to its end, or the source is empty and to be read for ever.</exception>
     public IEnumerable<LineBatch> Read(CancellationToken stop)
@@ -41,8 +44,9 @@ internal sealed class SourceReader(
     {
         var file = files[position.File];
         var format = files.FormatOf(position.File);
-        using var records = Open(file, format, position, stop);
-        position = position with { Near = default };
+        var tail = files.TailOf(position.File);
+        using var records = Open(file, format, position, tail, stop);
+        position = records.Position;
         var (invalidBytes, cutLines, rejected) = (0L, 0L, 0L);
         while (!stop.IsCancellationRequested)
         {
@@ -51,7 +55,7 @@ internal sealed class SourceReader(
             (batch.Position, batch.Format) = (position, format);
             try
             {
-                while (records.Position.Offset - position.Offset < batchBytes && records.Read(batch)) { }
+                while (records.Position.Offset - position.Offset < batchBytes && batch.Lines.Length < MostCharacters && IsOurs(records.Position, tail) && records.Read(batch)) { }
             }
             catch (Exception exception) when (exception is not SourceException)
             {
@@ -82,11 +86,16 @@ internal sealed class SourceReader(
             document.Position = document.Position with { Near = seekPoints.SeekPointBefore(document.Position.Offset) };
     }
 
-    private static IRecordReader Open(SourceFile file, IRecordFormat format, SourcePosition position, CancellationToken stop)
+    /// <summary>Whether what begins at a place is not held out, or this is the held-out side. A document that began before the tail goes on to its end.</summary>
+    private bool IsOurs(SourcePosition place, long? tail) => split == Split.Validation || place.Part > 0 || place.Offset < (tail ?? long.MaxValue);
+
+    private IRecordReader Open(SourceFile file, IRecordFormat format, SourcePosition position, long? tail, CancellationToken stop)
     {
         try
         {
-            return format.Open(file, position, stop);
+            return split == Split.Validation && position.Offset < tail
+                ? format.OpenPast(file, position with { Offset = tail.Value }, stop)
+                : format.Open(file, position, stop);
         }
         catch (Exception exception) when (exception is not SourceException)
         {

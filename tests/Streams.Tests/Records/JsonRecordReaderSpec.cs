@@ -120,6 +120,13 @@ public sealed class JsonRecordReaderSpec : IDisposable
             Assert.Equal(all[from..], RecordReading.Read(new JsonLinesFormat("text"), path, all[from].Place).Documents);
         }, iter: 100, threads: 1);
 
+    [Fact]
+    public void The_tail_of_a_file_is_what_begins_in_it()
+    {
+        var path = _files.Write("a.jsonl", "{\"text\":\"one\"}\n\nbroken\r\n{\"text\":\"two\"}\n{\"text\":\"three\"}");
+        RecordReading.AssertTails(new JsonLinesFormat("text"), path, Enumerable.Range(0, (int)new FileInfo(path).Length + 1).Select(place => (long)place));
+    }
+
     /// <summary>What remains of a text: its lines that are not empty, lone surrogates replaced.</summary>
     private static string Lines(string text) =>
         string.Join('\n', Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text)).Split('\n').Select(line => line.EndsWith('\r') ? line[..^1] : line).Where(line => line.Length > 0));

@@ -47,6 +47,16 @@ public sealed class ParquetRecordReaderSpec : IDisposable
         }, iter: 25, threads: 1);
 
     [Fact]
+    public void The_tail_of_a_file_is_what_begins_in_it()
+    {
+        var path = Write([.. Enumerable.Range(0, 100).Select(row => row % 9 == 0 ? null : $"text {row}")], 30);
+        var format = new ParquetFormat("text");
+        var length = format.LengthOf(new SourceFile(path, 1))!.Value;
+        RecordReading.AssertTails(format, path, Enumerable.Range(0, 40).Select(part => length * part / 39));
+        Assert.Equal(0, new ParquetFormat("text").LengthOf(new SourceFile(Write([], 1), 1)));
+    }
+
+    [Fact]
     public void Nested_and_required_columns_are_named_by_their_path()
     {
         var path = Path.Combine(_files.Folder, "nested.parquet");

@@ -9,10 +9,10 @@ namespace Streaming.Streams.Tests.Records;
 internal static class RecordReading
 {
     /// <summary>All documents from a place on, each as its lines joined by line feeds, with the place at which it begins.</summary>
-    public static (List<(SourcePosition Place, string Text)> Documents, IRecordReader Reader) Read(IRecordFormat format, string path, SourcePosition start = default)
+    public static (List<(SourcePosition Place, string Text)> Documents, IRecordReader Reader) Read(IRecordFormat format, string path, SourcePosition start = default, bool past = false)
     {
         var file = new SourceFile(path, new FileInfo(path).Length);
-        using var reader = format.Open(file, start, TestContext.Current.CancellationToken);
+        using var reader = past ? format.OpenPast(file, start, TestContext.Current.CancellationToken) : format.Open(file, start, TestContext.Current.CancellationToken);
         var documents = new List<(SourcePosition, string)>();
         var batch = new LineBatch();
         while (reader.Read(batch))
@@ -28,6 +28,19 @@ internal static class RecordReading
             batch.Clear();
         }
         return (documents, reader);
+    }
+
+    /// <summary>From any place on, a format yields the documents that begin there or later.</summary>
+    public static void AssertTails(IRecordFormat format, string path, IEnumerable<long> places)
+    {
+        var all = Read(format, path).Documents;
+        foreach (var place in places)
+        {
+            var start = SourcePosition.StartOf(0, 0) with { Offset = place };
+            var tail = Read(format, path, start, past: true).Documents;
+            Assert.Equal(all.Where(document => document.Place.Offset >= place).Select(document => (document.Place.Offset, document.Text)),
+                tail.Select(document => (document.Place.Offset, document.Text)));
+        }
     }
 
     public static List<string> Texts(IRecordFormat format, string path) => [.. Read(format, path).Documents.Select(document => document.Text)];
