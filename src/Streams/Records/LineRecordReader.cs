@@ -1,3 +1,4 @@
+using Streaming.Streams.Compression;
 using Streaming.Streams.Documents;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
@@ -27,6 +28,7 @@ internal sealed class LineRecordReader(Stream text, LineReader lines, SourcePosi
     public SourcePosition Position { get; private set; } = start;
     public long InvalidBytes => lines.InvalidBytes;
     public long CutLines => lines.CutLines;
+    public ISeekPoints? SeekPoints => text as ISeekPoints;
 
     public bool Read(LineBatch batch)
     {
