@@ -67,7 +67,7 @@ internal static class SeedPieces
         return found;
     }
 
-    // Every place of the text, its run's count above it, by the first code.
+    // Every place of the text, its run above it, by the first code.
     private static ulong[] Gather(TextRuns runs, int firstCode, int[] starts)
     {
         var suffixes = new ulong[starts[^1]];
@@ -75,13 +75,11 @@ internal static class SeedPieces
         var text = runs.Text;
         for (var run = 0; run < runs.Count; run++)
         {
-            var count = (ulong)runs.CountOf(run) << 32;
-            var start = runs.StartOf(run);
-            for (var place = start; text[place] != Alphabet.None; place++)
+            for (var place = runs.StartOf(run); text[place] != Alphabet.None; place++)
             {
                 var bucket = text[place] - firstCode;
                 if ((uint)bucket < (uint)next.Length)
-                    suffixes[next[bucket]++] = count | (uint)place;
+                    suffixes[next[bucket]++] = ((ulong)run << 32) | (uint)place;
             }
         }
         return suffixes;

@@ -34,7 +34,6 @@ internal static class SentencePieceModelWriter
         message.Write(11, options.InputSentenceSize);
         message.Write(14, options.SeedPieces);
         message.Write(15, (float)options.ShrinkingFactor);
-        message.Write(16, options.Workers);
         message.Write(17, options.SubIterations);
         message.Write(18, options.LongestSentence_bytes);
         message.Write(20, options.MaxPieceLength);

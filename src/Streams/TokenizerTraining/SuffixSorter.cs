@@ -11,14 +11,14 @@ internal sealed class SuffixSorter(TextRuns runs, int longestPiece)
 {
     private const int CodesAKey = 4;
 
-    // Some suffixes that begin alike, from Start on.
-    private record struct Group(int Start, long FrequencyBefore, int Depth);
+    // Suffixes that share so many codes, and how often those before them occur.
+    private record struct Group(long FrequencyBefore, int Depth);
 
     private readonly Stack<Group> _open = new();
     private ulong[] _keys = [];
 
     /// <summary>Adds the substrings that begin with the suffixes' common first code.</summary>
-    /// <param name="suffixes">Place in the text, and above it, from bit 32, how often its run occurs. Sorted afterwards.</param>
+    /// <param name="suffixes">Place in the text, and above it, from bit 32, its run. Sorted afterwards.</param>
     /// <param name="best">Receives them.</param>
     /// <param name="firstCode">The code; substrings of earlier codes go first among equals.</param>
     public void Visit(Span<ulong> suffixes, BestSubstrings best, int firstCode)
@@ -26,14 +26,13 @@ internal sealed class SuffixSorter(TextRuns runs, int longestPiece)
         if (_keys.Length < suffixes.Length)
             _keys = new ulong[Math.Max(suffixes.Length, _keys.Length * 2)];
         Sort(suffixes, _keys.AsSpan(0, suffixes.Length), depth: 1);
-        var count = MergeEqual(suffixes);
-        Collect(suffixes[..count], best, (ulong)firstCode << 32);
+        Collect(suffixes, best, (ulong)firstCode << 32);
     }
 
     private void Sort(Span<ulong> suffixes, Span<ulong> keys, int depth)
     {
         for (var i = 0; i < suffixes.Length; i++)
-            keys[i] = Key((int)(uint)suffixes[i] + depth);
+            keys[i] = Key(PlaceOf(suffixes[i]) + depth);
         keys.Sort(suffixes);
         if (depth + CodesAKey > longestPiece)
             return;
@@ -64,55 +63,55 @@ internal sealed class SuffixSorter(TextRuns runs, int longestPiece)
         return key;
     }
 
-    // Suffixes that end alike, so are one text, become one with the sum of their counts. Counts are below 2^31 together.
-    private int MergeEqual(Span<ulong> suffixes)
-    {
-        var count = 0;
-        foreach (var suffix in suffixes)
-        {
-            if (count > 0 && IsSameToItsEnd((int)(uint)suffixes[count - 1], (int)(uint)suffix))
-                suffixes[count - 1] += suffix >> 32 << 32;
-            else
-                suffixes[count++] = suffix;
-        }
-        return count;
-    }
-
-    private bool IsSameToItsEnd(int one, int other)
-    {
-        var common = CommonLength(one, other);
-        return common <= longestPiece && runs.Text[one + common] == Alphabet.None && runs.Text[other + common] == Alphabet.None;
-    }
-
     // Walks the tree of common beginnings without building it: a group closes where a suffix shares less with the one before.
     private void Collect(ReadOnlySpan<ulong> suffixes, BestSubstrings best, ulong order)
     {
         var frequency = 0L; // of the suffixes so far
         var commonBefore = 0;
-        for (var i = 0; i < suffixes.Length; i++)
+        for (var i = 0; i < suffixes.Length;)
         {
-            var place = (int)(uint)suffixes[i];
-            var own = (long)(suffixes[i] >> 32);
-            var common = i + 1 < suffixes.Length ? CommonLength(place, (int)(uint)suffixes[i + 1]) : 0;
+            var place = PlaceOf(suffixes[i]);
             var length = LengthFrom(place);
-            if (length > Math.Max(common, commonBefore) && length <= longestPiece)
-                Add(new Substring(place, length, own), best, ref order); // the end of a run, and of nothing longer
+            var (own, common) = TakeEqual(suffixes, ref i, length, out var follower);
+            if (length > Math.Max(common, commonBefore) && length <= longestPiece && follower == TextRuns.Various)
+                Add(new Substring(place, length, own), best, ref order); // nothing longer begins with it, but it ends runs
             if (common > (_open.TryPeek(out var top) ? top.Depth : 0))
-                _open.Push(new Group(i, frequency, common));
+                _open.Push(new Group(frequency, common));
             frequency += own;
-            var frequencyBefore = frequency;
             while (_open.TryPeek(out top) && top.Depth > common)
             {
                 _open.Pop();
-                frequencyBefore = top.FrequencyBefore;
                 if (top.Depth <= longestPiece)
-                    Add(new Substring(place, top.Depth, frequency - frequencyBefore), best, ref order);
+                    Add(new Substring(place, top.Depth, frequency - top.FrequencyBefore), best, ref order);
                 if (common > 0 && (!_open.TryPeek(out var outer) || outer.Depth < common))
-                    _open.Push(new Group(top.Start, frequencyBefore, common));
+                    _open.Push(new Group(top.FrequencyBefore, common));
             }
             commonBefore = common;
         }
     }
+
+    // Takes a suffix and those that are the same text up to the ends of their runs: how often they occur, what follows them,
+    // and how many codes the next suffix shares.
+    private (long Frequency, int CommonWithNext) TakeEqual(ReadOnlySpan<ulong> suffixes, ref int next, int length, out int follower)
+    {
+        var place = PlaceOf(suffixes[next]);
+        follower = runs.FollowerOf(RunOf(suffixes[next]));
+        var frequency = 0L;
+        while (true)
+        {
+            var run = RunOf(suffixes[next++]);
+            frequency += runs.CountOf(run);
+            if (runs.FollowerOf(run) != follower)
+                follower = TextRuns.Various;
+            var common = next < suffixes.Length ? CommonLength(place, PlaceOf(suffixes[next])) : 0;
+            if (common < length || length > longestPiece || LengthFrom(PlaceOf(suffixes[next])) > length)
+                return (frequency, common);
+        }
+    }
+
+    private static int PlaceOf(ulong suffix) => (int)(uint)suffix;
+
+    private static int RunOf(ulong suffix) => (int)(suffix >> 32);
 
     private static void Add(Substring found, BestSubstrings best, ref ulong order)
     {

@@ -11,12 +11,19 @@ namespace Streaming.Streams.TokenizerTraining;
 /// <param name="alphabet">Gives the characters' codes.</param>
 internal sealed class TextRuns(Alphabet alphabet)
 {
+    /// <summary>What follows a run that different characters follow.</summary>
+    public const int Various = -1;
+
+    /// <summary>What follows a run that always ends its sentence.</summary>
+    public const int EndOfSentence = -2;
+
     private const byte AnyScript = byte.MaxValue;
 
     private ushort[] _text = new ushort[1 << 16]; // run after run, each ended by Alphabet.None
     private int _length;
     private int[] _starts = new int[(1 << 12) + 1]; // the last entry is where the next run will start
     private int[] _counts = new int[1 << 12];
+    private int[] _followers = new int[1 << 12];
     private int[] _table = new int[1 << 13]; // hash → 1 + run
 
     /// <summary>Different runs.</summary>
@@ -36,6 +43,9 @@ internal sealed class TextRuns(Alphabet alphabet)
     /// <summary>How often a run occurs.</summary>
     public int CountOf(int run) => _counts[run];
 
+    /// <summary>The code of the character that always follows a run, <see cref="EndOfSentence"/> or <see cref="Various"/>.</summary>
+    public int FollowerOf(int run) => _followers[run];
+
     /// <summary>Cuts a normalised sentence into runs and counts them.</summary>
     public void Add(ReadOnlySpan<char> sentence)
     {
@@ -47,13 +57,13 @@ internal sealed class TextRuns(Alphabet alphabet)
             var code = alphabet.CodeOf(character);
             if (code == Alphabet.None)
             {
-                start = End(start);
+                start = End(start, follower: code);
                 script = AnyScript;
                 continue;
             }
             if (character.Value == SentencePieceNormalizer.EscapedSpace)
             {
-                start = End(start);
+                start = End(start, follower: code);
                 script = AnyScript;
             }
             else
@@ -62,16 +72,16 @@ internal sealed class TextRuns(Alphabet alphabet)
                 if (own == UnicodeScripts.Inherited)
                     own = script; // a combining mark goes with what it marks
                 if (own != script && script != AnyScript)
-                    start = End(start);
+                    start = End(start, follower: code);
                 script = own;
             }
             _text[_length++] = code;
         }
-        End(start);
+        End(start, EndOfSentence);
     }
 
     /// <summary>Counts the run from <paramref name="start"/> to the end of the text; returns where the next starts.</summary>
-    private int End(int start)
+    private int End(int start, int follower)
     {
         if (_length == start)
             return start;
@@ -88,6 +98,8 @@ internal sealed class TextRuns(Alphabet alphabet)
             if (run.SequenceEqual(_text.AsSpan(_starts[known], LengthOf(known))))
             {
                 _counts[known]++;
+                if (_followers[known] != follower)
+                    _followers[known] = Various;
                 return _length = start;
             }
         }
@@ -96,7 +108,9 @@ internal sealed class TextRuns(Alphabet alphabet)
         {
             Array.Resize(ref _starts, Count * 2 + 1);
             Array.Resize(ref _counts, Count * 2);
+            Array.Resize(ref _followers, Count * 2);
         }
+        _followers[Count] = follower;
         _counts[Count++] = 1;
         _starts[Count] = _length;
         if (Count * 2L > _table.Length)
