@@ -40,14 +40,13 @@ internal static class RunOptionsBuilder
 
     public static PipelineOptions BuildData(Settings settings) => new()
     {
-        Sources = settings.Get(Keys.Sources),
+        Sources = [new SourceOptions { Paths = settings.Get(Keys.Sources), Epochs = settings.GetInt32(Keys.Epochs) }],
         Tokenizer = settings.Get(Keys.Tokenizer),
         BlockSize = settings.GetInt32(Keys.BlockSize),
         Rows = settings.GetInt32(Keys.BatchSize),
         Normalize = settings.Get(Keys.Normalize),
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
         ValidationFraction = settings.Get(Keys.ValidationFraction),
-        Epochs = settings.GetInt32(Keys.Epochs),
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
     };

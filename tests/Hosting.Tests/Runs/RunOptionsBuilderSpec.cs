@@ -4,6 +4,7 @@ using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
 using Streaming.Model;
 using Streaming.Model.Engines;
+using Streaming.Streams;
 
 namespace Streaming.Hosting.Tests.Runs;
 
@@ -16,13 +17,13 @@ public sealed class RunOptionsBuilderSpec
         { "run.resume", "/c", "Training.Resume", "/c" },
         { "run.shutdown-timeout", "7s", "ShutdownTimeout", TimeSpan.FromSeconds(7) },
         { "model.weights", "/w", "InitialWeights", "/w" },
-        { "data.sources", "/s", "Data.Sources", new[] { "/s" } },
+        { "data.sources", "/s", "Data.Sources.Paths", new[] { "/s" } },
         { "data.tokenizer", "/t", "Data.Tokenizer", "/t" },
         { "data.normalize", "false", "Data.Normalize", false },
         { "data.append-end-of-sentence", "false", "Data.AppendEndOfSentence", false },
         { "data.block-size", "77", "Data.BlockSize", 77 },
         { "data.validation-fraction", "0.25", "Data.ValidationFraction", 0.25 },
-        { "data.epochs", "3", "Data.Epochs", 3 },
+        { "data.epochs", "3", "Data.Sources.Epochs", 3 },
         { "data.workers", "5", "Data.Workers", 5 },
         { "data.workers", "0", "Data.Workers", Environment.ProcessorCount },
         { "data.queue-capacity", "3", "Data.QueueCapacity", 3 },
@@ -89,5 +90,8 @@ public sealed class RunOptionsBuilderSpec
         => RunOptionsBuilder.Build(SettingsLoader.Load(null, [.. assignments.Select(a => new Assignment(a))], _ => null));
 
     private static object? Read(object options, string path)
-        => path.Split('.').Aggregate((object?)options, (value, name) => value!.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.GetValue(value));
+        => path.Split('.').Aggregate((object?)options, (value, name) => One(value).GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.GetValue(One(value)));
+
+    /// <summary>The only source; anything else is itself.</summary>
+    private static object One(object? value) => value is IReadOnlyList<SourceOptions> sources ? Assert.Single(sources) : value!;
 }
