@@ -4,6 +4,7 @@ using Streaming.Hosting.Metrics;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Runs;
 
@@ -49,6 +50,18 @@ internal static class RunOptionsBuilder
         ValidationFraction = settings.Get(Keys.ValidationFraction),
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
+    };
+
+    public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
+    {
+        VocabularySize = settings.GetInt32(Keys.VocabularySize),
+        CharacterCoverage = settings.Get(Keys.CharacterCoverage),
+        ByteFallback = settings.Get(Keys.ByteFallback),
+        AddDummyPrefix = settings.Get(Keys.AddDummyPrefix),
+        InputSentenceSize = settings.GetInt32(Keys.InputSentenceSize),
+        MaxPieceLength = settings.GetInt32(Keys.MaxPieceLength),
+        Seed = settings.Get(Keys.Seed),
+        Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
     };
 
     public static MetricsOptions BuildMetrics(Settings settings)
