@@ -11,6 +11,9 @@ internal static class FastTokenizerJson
 {
     private const string Space = " ", Escaped = "\u2581";
 
+    // Marks, half-width voice marks, joiners and skin tones: what makes one cluster with the character before it.
+    private const string Joining = "\\p{M}\uFF9E\uFF9F\u200C\u200D\U0001F3FB-\U0001F3FF";
+
     public static void Write(Utf8JsonWriter json, SentencePieceModel model)
     {
         json.WriteStartObject();
@@ -41,10 +44,18 @@ internal static class FastTokenizerJson
         BeginSequence(json, "normalizer", "normalizers");
         if (spec.CompiledRules.Length > 0)
         {
+            var rules = new SentencePieceNormalizer(new NormalizerSpec { CompiledRules = spec.CompiledRules, AddDummyPrefix = false }, spaceAsSuffix: false, userDefined: null);
+            // The library applies the rules to a character with its marks as one, and drops marks that no rule takes along.
+            // Parted by a control character, which the rules then delete, each is taken by itself, and what belongs together
+            // is composed afterwards.
+            if (rules.Normalize("a\u0001") == "a")
+                WriteReplace(json, "Regex", $@"(?<=[\s\S])(?=[{Joining}])", "\u0001");
             json.WriteStartObject();
             json.WriteString("type", "Precompiled");
             json.WriteBase64String("precompiled_charsmap", spec.CompiledRules);
             json.WriteEndObject();
+            if (rules.Normalize("か\u3099") == "が")
+                WriteType(json, "NFC");
         }
         if (spec.RemoveExtraWhitespaces)
         {

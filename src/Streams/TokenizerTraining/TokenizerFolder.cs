@@ -1,5 +1,3 @@
-using Streaming.Streams.Tokenization;
-
 namespace Streaming.Streams.TokenizerTraining;
 
 /// <summary>A folder that receives a trained tokenizer: all of its files or none.</summary>
