@@ -13,6 +13,7 @@ internal static class Root
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),
+            TokenizerCommand.Create(),
             ConfigCommand.Create(),
             BenchCommand.Create(),
         };

@@ -100,6 +100,32 @@ internal static partial class Keys
 
     public static readonly Key<string> TokenCache = File("data.token-cache", "none", PathRole.Output, ["none"],
         "Folder in which the blocks of each source are kept as they stream by, so that later epochs read them in an order shuffled over the whole source, and resumes at the disk's speed; two or four bytes a token.");
+    // tokenizer
+
+    public static readonly Key<string> TokenizerDirectory = File("tokenizer.directory", "runs/tokenizer", PathRole.Output,
+        "Folder for a tokenizer that \"streaming tokenizer train\" makes from data.sources: tokenizer.model and the files that Transformers reads. Made where it is missing.");
+
+    public static readonly Key<long> VocabularySize = Integer("tokenizer.vocab-size", "50000", 261, 1_000_000,
+        "Pieces of the tokenizer, special ones and bytes included; at most what the text holds.",
+        unit: "pieces", recipe: "vocab_size (SentencePiece)");
+
+    public static readonly Key<double> CharacterCoverage = Add(new NumberKind(0, 1, aboveMinimum: true), "tokenizer.character-coverage", "0.9995",
+        "Share of the text's characters that get a piece of their own, the most frequent first.",
+        unit: "share", recipe: "character_coverage (SentencePiece)");
+
+    public static readonly Key<bool> ByteFallback = Switch("tokenizer.byte-fallback", "true",
+        "Characters without a piece become the pieces of their UTF-8 bytes; false makes them unknown.");
+
+    public static readonly Key<bool> AddDummyPrefix = Switch("tokenizer.add-dummy-prefix", "false",
+        "Put a space before every text.");
+
+    public static readonly Key<long> InputSentenceSize = Integer("tokenizer.input-sentence-size", "12000000", 0, int.MaxValue / 2,
+        "Sentences that the tokenizer is trained on at most, drawn evenly from all by training.seed; 0 takes all, and as much memory.",
+        unit: "sentences", recipe: "input_sentence_size (SentencePiece)");
+
+    public static readonly Key<long> MaxPieceLength = Integer("tokenizer.max-piece-length", "16", 1, 255,
+        "Length of a piece at most.",
+        unit: "characters", recipe: "max_sentencepiece_length (SentencePiece)");
 
     // training
 

@@ -5,6 +5,7 @@ using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Runs;
 
@@ -74,6 +75,18 @@ internal static class RunOptionsBuilder
         => entry.Kind == SourceKind.Wikipedia || (entry.Kind == SourceKind.Auto && entry.Paths.All(path => path.Contains(".xml", StringComparison.OrdinalIgnoreCase)))
             ? new CleaningOptions { MinimumLineCharacters = 20 }
             : null;
+
+    public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
+    {
+        VocabularySize = settings.GetInt32(Keys.VocabularySize),
+        CharacterCoverage = settings.Get(Keys.CharacterCoverage),
+        ByteFallback = settings.Get(Keys.ByteFallback),
+        AddDummyPrefix = settings.Get(Keys.AddDummyPrefix),
+        InputSentenceSize = settings.GetInt32(Keys.InputSentenceSize),
+        MaxPieceLength = settings.GetInt32(Keys.MaxPieceLength),
+        Seed = settings.Get(Keys.Seed),
+        Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
+    };
 
     public static MetricsOptions BuildMetrics(Settings settings)
         => new(settings.Get(Keys.MetricsEnabled), settings.Get(Keys.MetricsHost), settings.GetInt32(Keys.MetricsPort));

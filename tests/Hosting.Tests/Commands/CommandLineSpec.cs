@@ -36,6 +36,7 @@ public sealed class CommandLineSpec
     [InlineData("train --help", "--config", "--set", "--resume")]
     [InlineData("normalize --help", "--jsonl")]
     [InlineData("tokenize --help", "--tokenizer", "--decode")]
+    [InlineData("tokenizer train --help", "--config", "--output", "--force")]
     [InlineData("config --help", "--config", "--set", "--defaults")]
     [InlineData("bench --help", "pipeline")]
     [InlineData("bench pipeline --help", "--config", "--set")]
