@@ -1,6 +1,7 @@
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Configuration;
 
@@ -46,7 +47,7 @@ internal static partial class Keys
         + "Paths alone form one source, read in this order. Several sources are mixed by weight, counted in tokens: "
         + "{name = wikipedia, path = jawiki-latest-pages-articles.xml.bz2, kind = wikipedia, weight = 0.3, epochs = 2, cleaning = wikipedia}. "
         + "kind is lines (a line a paragraph, an empty line between documents), wikipedia (a MediaWiki export), jsonl or parquet (text-field names the text's field, text where left out) or auto (by name); "
-        + "name is needed; weight is 1, epochs and cleaning are those of all sources where left out.",
+        + "name is needed; weight is 1; epochs, cleaning and duplicates are those of all sources where left out.",
         recipe: "train_file");
 
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
@@ -71,9 +72,16 @@ internal static partial class Keys
         new ChoiceKind<ValidationRule>(("hash", ValidationRule.Hash), ("tail", ValidationRule.Tail)), "data.validation-rule", "hash",
         "Which text is held out: documents chosen by a hash of their first line, or the last share of each file (its length must be known: plain files, xz, zstd).");
 
-    public static readonly Key<CleaningChoice> Cleaning = Add(new CleaningKind(), "data.cleaning", "recipe",
+    public static readonly Key<Preset<CleaningOptions>> Cleaning = Add(CleaningKinds.Rules, "data.cleaning", "recipe",
         "Rules that drop lines and documents (docs/cleaning.md), for sources that say nothing of their own: recipe drops lines under 20 characters from Wikipedia and nothing else; "
         + "web and wikipedia are presets for such text; single thresholds are set upon a preset: {preset = web, minimum-line-characters = 10}.");
+
+    public static readonly Key<Preset<DuplicateOptions>> Duplicates = Add(CleaningKinds.Duplicates, "data.duplicates", "off",
+        "Text that stood earlier in the same source and epoch goes: web drops equal documents, near-equal ones (MinHash) and long equal lines; "
+        + "single choices: {documents = true, near-documents = true, similarity = 0.8, bands = 14, lines = true, line-characters = 30, memory-bytes = 1073741824}. The memory is that of one source's index.");
+
+    public static readonly Key<string> RejectedFile = File("data.rejected-file", "none", PathRole.Output, ["none"],
+        "File to which all that cleaning drops is appended for review, a JSON object a line with source, place, reason and text.");
 
     public static readonly Key<long> ShuffleDocuments = Integer("data.shuffle-documents", "0", 0, 10_000_000,
         "Documents of a source that are put in another order at a time, by training.seed; 0 keeps the order of the text. Files too are read in another order each epoch.",
@@ -97,6 +105,9 @@ internal static partial class Keys
     public static readonly Key<long> QueueCapacity = Integer("data.queue-capacity", "8", 1, 65_536,
         "Batches that wait for the trainer at most; when they do, reading stops.",
         unit: "batches", recipe: "dataloader_prefetch_factor");
+
+    public static readonly Key<string> HttpCache = File("data.http-cache", "none", PathRole.Output, ["none"],
+        "Folder in which what comes over HTTP is kept for later epochs and runs.");
 
     public static readonly Key<string> TokenCache = File("data.token-cache", "none", PathRole.Output, ["none"],
         "Folder in which the blocks of each source are kept as they stream by, so that later epochs read them in an order shuffled over the whole source, and resumes at the disk's speed; two or four bytes a token.");

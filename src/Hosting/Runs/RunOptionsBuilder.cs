@@ -5,6 +5,7 @@ using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.Sources.Http;
 using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Runs;
@@ -54,6 +55,7 @@ internal static class RunOptionsBuilder
             ? new ShuffleOptions { Documents = documents, Bytes = settings.Get(Keys.ShuffleMegabytes) << 20, Seed = settings.Get(Keys.Seed) }
             : null,
         DocumentMask = settings.Get(Keys.DocumentMask),
+        Http = HttpOptions.Default with { CacheFolder = settings.Get(Keys.HttpCache) is var folder and not "none" ? folder : null },
         TokenCache = settings.Get(Keys.TokenCache) is var cache and not "none" ? cache : null,
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
@@ -67,14 +69,24 @@ internal static class RunOptionsBuilder
         TextField = entry.TextField,
         Weight = entry.Weight,
         Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
-        Cleaning = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options ?? RecipeRules(entry),
+        Cleaning = BuildCleaning(entry, settings),
     };
 
+    /// <summary>Null takes the text as it is.</summary>
+    private static CleaningOptions? BuildCleaning(SourceEntry entry, Settings settings)
+    {
+        var rules = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options ?? RecipeRules(entry);
+        var duplicates = (entry.Duplicates ?? settings.Get(Keys.Duplicates)).Options!;
+        return rules.HasNoRules && !duplicates.IsOn
+            ? null
+            : rules with { Duplicates = duplicates, RejectedFile = settings.Get(Keys.RejectedFile) is var file and not "none" ? file : null };
+    }
+
     /// <summary>The recipe's scripts drop short lines from Wikipedia's articles, and nothing from cc100.</summary>
-    private static CleaningOptions? RecipeRules(SourceEntry entry)
+    private static CleaningOptions RecipeRules(SourceEntry entry)
         => entry.Kind == SourceKind.Wikipedia || (entry.Kind == SourceKind.Auto && entry.Paths.All(path => path.Contains(".xml", StringComparison.OrdinalIgnoreCase)))
             ? new CleaningOptions { MinimumLineCharacters = 20 }
-            : null;
+            : CleaningOptions.Off;
 
     public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
     {

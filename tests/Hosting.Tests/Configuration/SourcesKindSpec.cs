@@ -42,7 +42,17 @@ public sealed class SourcesKindSpec
         Assert.Equal(CleaningOptions.Web, Assert.Single(Build("data.cleaning=web")).Cleaning);
     }
 
+    [Fact]
+    public void Duplicates_are_looked_for_in_all_sources_or_in_one()
+    {
+        var sources = Build("data.sources=[/a, {name = b, path = /b, duplicates = {lines = true, memory-bytes = 67108864}}, {name = c, path = /c, duplicates = off, cleaning = off}]", "data.duplicates=web", "data.rejected-file=/r.jsonl");
+        Assert.Equal(CleaningOptions.Off with { Duplicates = DuplicateOptions.Web, RejectedFile = "/r.jsonl" }, sources[0].Cleaning);
+        Assert.Equal(DuplicateOptions.Off with { Lines = true, MemoryBytes = 64 << 20 }, sources[1].Cleaning!.Duplicates);
+        Assert.Null(sources[2].Cleaning);
+    }
+
     [Theory]
+    [InlineData("[{name = a, path = /a, duplicates = {similarity = 0.1}}]", "streaming.data.sources[0].duplicates.similarity is 0.1, but the similarity is from 0.3 to 0.98 (--set).")]
     [InlineData("[{path = /a}]", "streaming.data.sources[0].name is missing: it must be a name of letters, digits, '-', '_' and '.' (--set).")]
     [InlineData("[/a, {name = b}]", "streaming.data.sources[1].path is missing: it must be a file, folder, glob, URL or \"-\", or a list of them (--set).")]
     [InlineData("{name = a, path = /a, weight = 0}", "streaming.data.sources.weight must be a number above 0, at most 1000000000, was 0 (--set).")]
@@ -50,7 +60,7 @@ public sealed class SourcesKindSpec
     [InlineData("[{name = a, path = /a, kind = html}]", "streaming.data.sources[0].kind must be auto, lines, wikipedia, jsonl or parquet, was html (--set).")]
     [InlineData("[{name = a, path = /a}, {name = a, path = /b}]", "streaming.data.sources[1].name must be another one than those before it, was a (--set).")]
     [InlineData("[/a, {name = text, path = /b}]", "streaming.data.sources names a source text, which is what its paths without a name form; give those a name too (--set).")]
-    [InlineData("[{name = a, path = /a, cleaning = soap}]", "streaming.data.sources[0].cleaning must be recipe, off, web or wikipedia, or {preset = …, <threshold> = …}, was soap (--set).")]
+    [InlineData("[{name = a, path = /a, cleaning = soap}]", "streaming.data.sources[0].cleaning must be recipe, off, web or wikipedia, or {preset = …, <key> = …}, was soap (--set).")]
     [InlineData("[{name = a, path = /a, cleaning = {minimum-line-character = 3}}]", "streaming.data.sources[0].cleaning.minimum-line-character is no key; the nearest is minimum-line-characters (--set).")]
     [InlineData("[{name = a, path = /a, cleaning = {maximum-url-share = 2}}]", "streaming.data.sources[0].cleaning.maximum-url-share must be a number from 0 to 1, was 2 (--set).")]
     [InlineData("[[/a]]", "streaming.data.sources[0] must be a file, folder, glob, URL, \"-\" or a source {name = …, path = …}, was [/a] (--set).")]

@@ -31,6 +31,8 @@ public sealed class RunOptionsBuilderSpec
         { "data.validation-rule", "tail", "Data.ValidationRule", ValidationRule.Tail },
         { "data.cleaning", "web", "Data.Sources.Cleaning", CleaningOptions.Web },
         { "data.shuffle-documents", "3", "Data.Shuffle.Documents", 3 },
+        { "data.duplicates", "web", "Data.Sources.Cleaning.Duplicates", DuplicateOptions.Web },
+        { "data.http-cache", "/h", "Data.Http.CacheFolder", "/h" },
         { "data.document-mask", "true", "Data.DocumentMask", true },
         { "data.token-cache", "/c", "Data.TokenCache", "/c" },
         { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
@@ -70,8 +72,8 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics are this project's own, and a window's size says nothing without one.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.ShuffleMegabytes.Path };
+        // model.config is read, metrics are this project's own, and some say nothing without another.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
         var mapped = Mappings.Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }

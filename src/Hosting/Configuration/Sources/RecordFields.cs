@@ -9,7 +9,7 @@ internal sealed class RecordFields<T> where T : class
 {
     private readonly Dictionary<string, PropertyInfo> _properties = typeof(T)
         .GetProperties(BindingFlags.Public | BindingFlags.Instance)
-        .Where(property => property.CanWrite)
+        .Where(property => property.CanWrite && property.PropertyType.IsPrimitive)
         .ToDictionary(property => JsonNamingPolicy.KebabCaseLower.ConvertName(property.Name));
 
     /// <summary>The keys, in the record's order.</summary>

@@ -12,9 +12,6 @@ internal sealed record SourceEntry
     public string TextField { get; init; } = "text";
     public double Weight { get; init; } = 1;
     public long? Epochs { get; init; }
-    public CleaningChoice? Cleaning { get; init; }
+    public Preset<CleaningOptions>? Cleaning { get; init; }
+    public Preset<DuplicateOptions>? Duplicates { get; init; }
 }
-
-/// <summary>Rules for text: those of the recipe for the source's kind, or the given ones.</summary>
-/// <param name="Options">Null stands for the recipe's.</param>
-internal sealed record CleaningChoice(CleaningOptions? Options);

@@ -17,9 +17,7 @@ internal sealed class SourcesKind : ValueKind<IReadOnlyList<SourceEntry>>
     private static readonly IntegerKind _epochs = new(0, 1_000_000);
     private static readonly ChoiceKind<SourceKind> _kind = new(
         ("auto", SourceKind.Auto), ("lines", SourceKind.Lines), ("wikipedia", SourceKind.Wikipedia), ("jsonl", SourceKind.JsonLines), ("parquet", SourceKind.Parquet));
-    private static readonly CleaningKind _cleaning = new();
-
-    private static readonly string[] _fields = ["name", "path", "kind", "text-field", "weight", "epochs", "cleaning"];
+    private static readonly string[] _fields = ["name", "path", "kind", "text-field", "weight", "epochs", "cleaning", "duplicates"];
 
     public override string Allowed => "a list of files, folders, globs, URLs, \"-\" or sources {name = …, path = …}, at least one";
 
@@ -79,7 +77,8 @@ internal sealed class SourcesKind : ValueKind<IReadOnlyList<SourceEntry>>
                 "text-field" => Take(_field, value, place, name, entry, (it, field) => it with { TextField = field }),
                 "weight" => Take(_weight, value, place, name, entry, (it, weight) => it with { Weight = weight }),
                 "epochs" => Take(_epochs, value, place, name, entry, (it, epochs) => it with { Epochs = epochs }),
-                "cleaning" => Take(_cleaning, value, place, name, entry, (it, cleaning) => it with { Cleaning = cleaning }),
+                "cleaning" => Take(CleaningKinds.Rules, value, place, name, entry, (it, cleaning) => it with { Cleaning = cleaning }),
+                "duplicates" => Take(CleaningKinds.Duplicates, value, place, name, entry, (it, duplicates) => it with { Duplicates = duplicates }),
                 _ => ($"{place}.{name} is no key; the nearest is {_fields.MinBy(field => EditDistance.Between(field, name))} ({value.Origin}).", entry),
             };
             if (mistake is not null)
