@@ -1,13 +1,13 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Akka.Actor;
 using Akka.Streams;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
 using Streaming.Hosting.Terminal;
 using Streaming.Streams.Sources;
 using Streaming.Streams.TokenizerTraining;
+using ActorSystem = Akka.Actor.ActorSystem;
 
 namespace Streaming.Hosting.Commands;
 
