@@ -12,6 +12,7 @@ internal static class Root
             TrainCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
+            ExtractCommand.Create(),
             ConfigCommand.Create(),
             BenchCommand.Create(),
         };
