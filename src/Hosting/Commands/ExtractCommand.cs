@@ -107,11 +107,14 @@ internal static class ExtractCommand
         var page = new WikiPage();
         try
         {
-            using var dump = new WikiDump(SourceList.Expand([path])[0]);
-            while (dump.TryRead(out var xml))
+            foreach (var file in SourceList.Expand([path]))
             {
-                if (extractor.Extract(xml, page) == PageKind.Article)
-                    article(page, writer);
+                using var dump = new WikiDump(file);
+                while (dump.TryRead(out var xml))
+                {
+                    if (extractor.Extract(xml, page) == PageKind.Article)
+                        article(page, writer);
+                }
             }
         }
         catch (SourceException failure)

@@ -67,13 +67,17 @@ internal static class EmptiedBrackets
         return false;
     }
 
-    /// <summary>A blank before punctuation goes, and so does the second of two ideographic commas.</summary>
+    /// <summary>A blank before punctuation goes, and so does the second of two commas with nothing between.</summary>
     private static void JoinPunctuation(Span<byte> line, ref int written, ref int read)
     {
+        var blanks = line[..written].EndsWith(" "u8) ? 1 : 0;
+        var before = line[..(written - blanks)];
         var rest = line[read..];
-        if (rest.StartsWith("、"u8) && line[..written].EndsWith("、"u8))
-            read += 3;
-        else if (written > 1 && line[written - 1] == (byte)' ' && StartsPunctuation(rest))
+        if (before.EndsWith(","u8) && rest.StartsWith(","u8))
+            (written, read) = (written - blanks, read + 1);
+        else if (before.EndsWith("、"u8) && rest.StartsWith("、"u8))
+            (written, read) = (written - blanks, read + 3);
+        else if (blanks > 0 && !before.IsEmpty && StartsPunctuation(rest))
             written--;
     }
 

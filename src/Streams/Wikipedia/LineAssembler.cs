@@ -18,7 +18,8 @@ internal sealed class LineAssembler(WikitextOptions options)
     private int[] _removals = new int[16]; // places in the line
     private int _length;
     private int _removalCount;
-    private bool _startIsText;
+    private bool _startIsText; // and no markup
+    private bool _endIsText;
 
     /// <summary>A table has begun that does not end: lines that look like its cells are dropped up to the end of the page.</summary>
     public bool IsInBrokenTable { get; set; }
@@ -28,6 +29,8 @@ internal sealed class LineAssembler(WikitextOptions options)
         _lines = lines;
         IsInBrokenTable = false;
         _headings.Clear();
+        _quotes.Clear();
+        _length = _removalCount = 0;
     }
 
     /// <summary>Adds text whose first character counts as markup at the start of a line.</summary>
@@ -35,20 +38,21 @@ internal sealed class LineAssembler(WikitextOptions options)
     {
         if (text.IsEmpty)
             return;
-        if (_length > 0 && MakesDelimiter(_line[_length - 1], text[0]))
+        if (_length > 0 && !_endIsText && MakesDelimiter(_line[_length - 1], text[0]))
             AppendLiteral(" "u8);
-        AppendLiteral(text, startIsText: false);
+        Append(text, isText: false);
     }
 
     /// <summary>Adds text that is never markup.</summary>
-    public void AppendLiteral(ReadOnlySpan<byte> text) => AppendLiteral(text, startIsText: true);
+    public void AppendLiteral(ReadOnlySpan<byte> text) => Append(text, isText: true);
 
-    private void AppendLiteral(ReadOnlySpan<byte> text, bool startIsText)
+    private void Append(ReadOnlySpan<byte> text, bool isText)
     {
         if (text.IsEmpty)
             return;
         if (_length == 0)
-            _startIsText = startIsText;
+            _startIsText = isText;
+        _endIsText = isText;
         if (_line.Length - _length < text.Length)
             Array.Resize(ref _line, Math.Max(_length + text.Length, _line.Length * 2));
         text.CopyTo(_line.AsSpan(_length));
@@ -113,7 +117,8 @@ internal sealed class LineAssembler(WikitextOptions options)
                     return;
                 case (byte)'*' or (byte)'#' or (byte)';' or (byte)':':
                     var marker = line.IndexOfAnyExcept("*#;:"u8);
-                    if (marker < 0 || (!options.KeepLists && line[..marker].IndexOfAnyExcept((byte)':') >= 0))
+                    // An indented line is text, and so is a list that stands in one.
+                    if (marker < 0 || (!options.KeepLists && line[0] != (byte)':'))
                         return;
                     line = line[marker..];
                     break;

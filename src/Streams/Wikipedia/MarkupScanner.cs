@@ -15,6 +15,7 @@ internal sealed partial class MarkupScanner(bool keepLists)
     private readonly bool[] _hasNoClosingTag = new bool[HtmlTags.Count];
     private MarkupSpan[] _spans = new MarkupSpan[256];
     private int _count;
+    private int _taken; // bytes up to the end of the delimiter before
     private int _lineStart; // of the line that _lineScanned lies in
     private int _lineScanned;
 
@@ -22,6 +23,7 @@ internal sealed partial class MarkupScanner(bool keepLists)
     public ReadOnlySpan<MarkupSpan> Scan(ReadOnlySpan<byte> text)
     {
         _count = _lineStart = _lineScanned = 0;
+        _open.Clear();
         Array.Clear(_hasNoClosingTag);
         var place = 0;
         while (true)
@@ -29,6 +31,7 @@ internal sealed partial class MarkupScanner(bool keepLists)
             var next = text[place..].IndexOfAny(Delimiters);
             if (next < 0)
                 break;
+            _taken = place;
             place += next;
             place = text[place] switch
             {
@@ -51,9 +54,12 @@ internal sealed partial class MarkupScanner(bool keepLists)
         var end = place + run;
         if (run == 1)
         {
-            if (end < text.Length && text[end] == (byte)'|' && !text[(end + 1)..].StartsWith("}"u8))
+            if (end < text.Length && text[end] == (byte)'|')
+            {
                 Open(OpenKind.Table, place, length: 2);
-            else if (place > 0 && text[place - 1] == (byte)'-' && !(_count > 0 && _spans[_count - 1].End == place))
+                return end + 1;
+            }
+            if (place > 0 && text[place - 1] == (byte)'-' && place > _taken)
                 Open(OpenKind.Variant, place - 1, length: 2);
             return end;
         }

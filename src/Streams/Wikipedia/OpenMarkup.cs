@@ -66,6 +66,12 @@ internal sealed class OpenMarkup
         return entry;
     }
 
+    public void Clear()
+    {
+        while (Depth > 0)
+            Pop();
+    }
+
     /// <summary>Links do not reach across these: a stray bracket in a template must not tear it.</summary>
     private static bool IsWall(OpenKind kind) => kind is OpenKind.Template or OpenKind.Table;
 }

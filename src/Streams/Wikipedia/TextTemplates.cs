@@ -15,7 +15,7 @@ internal enum TemplateText : byte
     /// <summary>The second argument.</summary>
     Second,
 
-    /// <summary>The third argument.</summary>
+    /// <summary>The third argument, or else the second.</summary>
     Third,
 
     /// <summary>The argument <c>label</c> or <c>lt</c>, or else the first.</summary>
@@ -27,7 +27,7 @@ internal enum TemplateText : byte
     /// <summary>The first argument and the second in parentheses: a word and its reading.</summary>
     Reading,
 
-    /// <summary>The first and the second argument with a blank between: a number and its unit.</summary>
+    /// <summary>A number and its unit, or two numbers with a word between and their unit: as many arguments, with blanks between.</summary>
     Measure,
 
     /// <summary>The page's title.</summary>
@@ -77,8 +77,8 @@ internal static class TextTemplates
             + "傍点,圏点,文字囲み,補助漢字,補助漢字フォント,jis2004フォント,jis90フォント,cp932フォント,msjpフォント,拡張漢字,unicode,unicodeフォント,"
             + "要出典範囲,要検証範囲,要説明範囲,いつ範囲,誰範囲,独自研究範囲,正確性範囲,citation needed span,cn-span,"
             + "visible anchor,vanchor,nihongo,nihongo foot,sname,snamei,縦書き");
-        Add(TemplateText.Second, "lang,color,font color,fontcolor,rtl-lang,script,transl,transliteration,audio");
-        Add(TemplateText.Third, "langwithname");
+        Add(TemplateText.Second, "lang,color,font color,fontcolor,rtl-lang,script,audio");
+        Add(TemplateText.Third, "langwithname,transl,transliteration");
         Add(TemplateText.Label, "仮リンク,ill,ill2,illm,interlanguage link,日本語版にない記事リンク");
         Add(TemplateText.Quotation, "quote,quotation,cquote,blockquote,引用,quote box,centered pull quote,bquote,quoteblock");
         Add(TemplateText.Reading, "読み仮名,読み仮名 ruby不使用,ruby,ルビ,ふりがな,ruby-ja,振り仮名");

@@ -12,10 +12,11 @@ public sealed class WikiPageReader
     /// <summary>Bytes of a page at most; a longer one is passed over and counted. The longest articles have 2 MB.</summary>
     public const int LongestPage = 64 << 20;
 
-    private readonly Stream _text;
+    private readonly InputBuffer _dump;
     private readonly int _longestPage;
     private readonly long _begins;
-    private readonly bool _isUtf16;
+    private Stream? _text; // as UTF-8; null before the first bytes were seen
+    private bool _isUtf16;
     private byte[] _bytes = new byte[1 << 18];
     private int _start; // of what is not yet taken
     private int _end;
@@ -32,15 +33,7 @@ public sealed class WikiPageReader
 
     internal WikiPageReader(Stream dump, long offset, int longestPage)
     {
-        var input = new InputBuffer(dump);
-        var encoding = input.Peek(2) switch
-        {
-            [0xFF, 0xFE] or [(byte)'<', 0] => Encoding.Unicode,
-            [0xFE, 0xFF] or [0, (byte)'<'] => Encoding.BigEndianUnicode,
-            _ => null,
-        };
-        _isUtf16 = encoding is not null;
-        _text = encoding is null ? input : Encoding.CreateTranscodingStream(input, encoding, Encoding.UTF8);
+        _dump = new InputBuffer(dump);
         _longestPage = longestPage;
         Offset = _begins = offset;
     }
@@ -167,6 +160,18 @@ public sealed class WikiPageReader
         return units;
     }
 
+    private Stream OpenText()
+    {
+        var encoding = _dump.Peek(2) switch
+        {
+            [0xFF, 0xFE] or [(byte)'<', 0] => Encoding.Unicode,
+            [0xFE, 0xFF] or [0, (byte)'<'] => Encoding.BigEndianUnicode,
+            _ => null,
+        };
+        _isUtf16 = encoding is not null;
+        return encoding is null ? _dump : Encoding.CreateTranscodingStream(_dump, encoding, Encoding.UTF8);
+    }
+
     /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>
     private bool Fill()
     {
@@ -180,6 +185,7 @@ public sealed class WikiPageReader
         }
         if (_end == _bytes.Length)
             Array.Resize(ref _bytes, _bytes.Length * 2);
+        _text ??= OpenText();
         var read = _text.Read(_bytes, _end, _bytes.Length - _end);
         _end += read;
         _isAtEnd = read == 0;

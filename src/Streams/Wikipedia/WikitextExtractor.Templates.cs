@@ -2,7 +2,7 @@ namespace Streaming.Streams.Wikipedia;
 
 public sealed partial class WikitextExtractor
 {
-    private readonly Piece[] _arguments = new Piece[4]; // 0: by name; 1 to 3: by number
+    private readonly Piece[] _arguments = new Piece[5]; // 0: by name; 1 to 4: by number
 
     private void PushTemplate(ReadOnlySpan<byte> text, ReadOnlySpan<MarkupSpan> spans, int index)
     {
@@ -38,7 +38,7 @@ public sealed partial class WikitextExtractor
                 PushOrMark(text, second);
                 break;
             case TemplateText.Third:
-                PushOrMark(text, third);
+                PushOrMark(text, third.IsEmpty ? second : third);
                 break;
             case TemplateText.Label:
                 PushOrMark(text, named.IsEmpty ? first : named);
@@ -47,13 +47,30 @@ public sealed partial class WikitextExtractor
                 PushOrMark(text, named.IsEmpty ? first : named, OwnText.LineEnd, OwnText.LineEnd);
                 break;
             case TemplateText.Measure:
-                PushOrMark(text, second, OwnText.Blank);
-                PushOrMark(text, first);
+                PushMeasure(text, first, second);
                 break;
             case TemplateText.Reading:
                 PushReading(text, first, second, third);
                 break;
         }
+    }
+
+    /// <summary>5|km reads 5 km; 5|to|10|km reads 5 to 10 km.</summary>
+    private void PushMeasure(ReadOnlySpan<byte> text, Piece number, Piece unit)
+    {
+        // "to(-)" has its dash in the short form alone.
+        var sign = text[unit.Start..unit.End].IndexOf((byte)'(');
+        var word = sign > 0 ? text.Slice(unit.Start, sign) : text[unit.Start..unit.End];
+        var isRange = word is [(byte)'-'] or [(byte)'x'] || word.SequenceEqual("to"u8) || word.SequenceEqual("and"u8)
+            || word.SequenceEqual("by"u8) || word.SequenceEqual("or"u8) || word.SequenceEqual("–"u8);
+        if (isRange)
+        {
+            PushOrMark(text, _arguments[4], OwnText.Blank);
+            PushOrMark(text, _arguments[3], OwnText.Blank);
+            unit = unit with { End = unit.Start + word.Length };
+        }
+        PushOrMark(text, unit, OwnText.Blank);
+        PushOrMark(text, number);
     }
 
     private void PushReading(ReadOnlySpan<byte> text, Piece word, Piece reading, Piece more)
@@ -124,6 +141,7 @@ public sealed partial class WikitextExtractor
             [(byte)'1'] => 1,
             [(byte)'2'] => 2,
             [(byte)'3'] => 3,
+            [(byte)'4'] => 4,
             _ when name.SequenceEqual("label"u8) || name.SequenceEqual("lt"u8) || name.SequenceEqual("text"u8) || name.SequenceEqual("quote"u8) => 0,
             _ => -1,
         };

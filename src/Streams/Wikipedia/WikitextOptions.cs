@@ -17,7 +17,7 @@ public sealed record WikitextOptions
 {
     public HeadingStyle Headings { get; init; } = HeadingStyle.Sentence;
 
-    /// <summary>Keep the items of lists (<c>*</c>, <c>#</c>, <c>;</c>), one a line without the marker. Indented lines (<c>:</c>) are kept always.</summary>
+    /// <summary>Keep the items of lists (<c>*</c>, <c>#</c>, <c>;</c>), one a line without the marker. Lines that begin indented (<c>:</c>) are kept always.</summary>
     public bool KeepLists { get; init; }
 
     /// <summary>Lines with fewer characters are dropped; 0 keeps all. See <see cref="LineRules"/>.</summary>
