@@ -16,7 +16,8 @@ internal static class HtmlEntities
     private const string Windows1252 =
         "\u20AC\u0081\u201A\u0192\u201E\u2026\u2020\u2021\u02C6\u2030\u0160\u2039\u0152\u008D\u017D\u008F\u0090\u2018\u2019\u201C\u201D\u2022\u2013\u2014\u02DC\u2122\u0161\u203A\u0153\u009D\u017E\u0178";
 
-    private static readonly FrozenDictionary<string, byte[]> Named = ReadNames();
+    private static readonly FrozenDictionary<string, byte[]>.AlternateLookup<ReadOnlySpan<char>> Named =
+        ReadNames().GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>
     /// Decodes the reference at the start of <paramref name="text"/>, which is its ampersand. One that was escaped twice
@@ -61,7 +62,7 @@ internal static class HtmlEntities
                 return 0;
             characters[index] = (char)name[index];
         }
-        if (!Named.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(characters[..name.Length], out var value))
+        if (!Named.TryGetValue(characters[..name.Length], out var value))
             return 0;
         value.CopyTo(decoded);
         written = value.Length;

@@ -38,10 +38,11 @@ internal static class HtmlTags
 {
     public const int LongestName = 20;
 
-    private static readonly FrozenDictionary<string, (TagKind Kind, byte Number)> Known = Create();
+    private static readonly FrozenDictionary<string, (TagKind Kind, byte Number)>.AlternateLookup<ReadOnlySpan<char>> Known =
+        Create().GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>Tags there are; <see cref="Find"/> numbers them.</summary>
-    public static int Count => Known.Count;
+    public static int Count => Known.Dictionary.Count;
 
     /// <summary>The kind of a tag and its number.</summary>
     /// <param name="name">As written, in any case.</param>
@@ -53,7 +54,7 @@ internal static class HtmlTags
         Span<char> characters = stackalloc char[LongestName];
         for (var index = 0; index < name.Length; index++)
             characters[index] = char.ToLowerInvariant((char)name[index]);
-        if (!Known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(characters[..name.Length], out var tag))
+        if (!Known.TryGetValue(characters[..name.Length], out var tag))
             return TagKind.Unknown;
         number = tag.Number;
         return tag.Kind;

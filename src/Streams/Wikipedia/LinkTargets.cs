@@ -24,7 +24,8 @@ internal static class LinkTargets
 {
     private const int LongestPrefix = 64; // UTF-8 bytes
 
-    private static readonly FrozenDictionary<string, LinkPrefix> Known = Create();
+    private static readonly FrozenDictionary<string, LinkPrefix>.AlternateLookup<ReadOnlySpan<char>> Known =
+        Create().GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>What a target's prefix says; <see cref="LinkPrefix.None"/> for one without a colon or with one in its name.</summary>
     /// <param name="target">As written, without a colon at its start.</param>
@@ -40,7 +41,7 @@ internal static class LinkTargets
         name = name[..length];
         for (var index = 0; index < length; index++)
             name[index] = name[index] == '_' ? ' ' : char.ToLowerInvariant(name[index]);
-        return Known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var kind) ? kind : LinkPrefix.None;
+        return Known.TryGetValue(name, out var kind) ? kind : LinkPrefix.None;
     }
 
     private static FrozenDictionary<string, LinkPrefix> Create()

@@ -7,13 +7,13 @@ internal static class MagicWords
 {
     private const int LongestWord = 64; // UTF-8 bytes
 
-    private static readonly FrozenSet<string> Known = FrozenSet.ToFrozenSet(
+    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> Known = FrozenSet.ToFrozenSet(
         [
             "ARCHIVEDTALK", "DISAMBIG", "END", "EXPECTED_UNCONNECTED_PAGE", "EXPECTUNUSEDCATEGORY", "EXPECTUNUSEDTEMPLATE",
             "FORCETOC", "HIDDENCAT", "INDEX", "NEWSECTIONLINK", "NOCC", "NOCONTENTCONVERT", "NOEDITSECTION", "NOGALLERY",
             "NOGLOBAL", "NOINDEX", "NONEWSECTIONLINK", "NOTALK", "NOTC", "NOTITLECONVERT", "NOTOC", "START", "STATICREDIRECT", "TOC",
         ],
-        StringComparer.OrdinalIgnoreCase);
+        StringComparer.OrdinalIgnoreCase).GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>Bytes of the magic word at the start of a text; 0 where there is none.</summary>
     /// <remarks>The words of other languages are known by their letters: none of ASCII, all between double underscores.</remarks>
@@ -31,6 +31,6 @@ internal static class MagicWords
         Span<char> characters = stackalloc char[LongestWord];
         for (var index = 0; index < word.Length; index++)
             characters[index] = (char)word[index];
-        return Known.GetAlternateLookup<ReadOnlySpan<char>>().Contains(characters[..word.Length]) ? end + 4 : 0;
+        return Known.Contains(characters[..word.Length]) ? end + 4 : 0;
     }
 }

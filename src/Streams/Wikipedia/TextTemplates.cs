@@ -48,7 +48,8 @@ internal static class TextTemplates
 {
     private const int LongestName = 48; // UTF-8 bytes
 
-    private static readonly FrozenDictionary<string, TemplateText> Known = Create();
+    private static readonly FrozenDictionary<string, TemplateText>.AlternateLookup<ReadOnlySpan<char>> Known =
+        Create().GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>What a template leaves.</summary>
     /// <param name="name">As written between the braces and the first pipe.</param>
@@ -63,7 +64,7 @@ internal static class TextTemplates
         characters = characters[..length];
         for (var index = 0; index < length; index++)
             characters[index] = characters[index] == '_' ? ' ' : char.ToLowerInvariant(characters[index]);
-        if (Known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(characters, out var text))
+        if (Known.TryGetValue(characters, out var text))
             return text;
         // {{Lang-en|…}}, {{Lang-en-short|…}}, {{Lang-zh-hant|…}}
         return characters.StartsWith("lang-") ? TemplateText.First : TemplateText.Nothing;
