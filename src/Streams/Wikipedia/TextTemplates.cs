@@ -77,7 +77,7 @@ internal static class TextTemplates
             "nowrap,nobr,nobold,small,smaller,resize,big,larger,em,strong,bold,italic,sup,sub,underline,uline,下線,取消線,"
             + "傍点,圏点,文字囲み,補助漢字,補助漢字フォント,jis2004フォント,jis90フォント,cp932フォント,msjpフォント,拡張漢字,unicode,unicodeフォント,"
             + "要出典範囲,要検証範囲,要説明範囲,いつ範囲,誰範囲,独自研究範囲,正確性範囲,citation needed span,cn-span,"
-            + "visible anchor,vanchor,nihongo,nihongo foot,sname,snamei,縦書き");
+            + "by,visible anchor,vanchor,nihongo,nihongo foot,sname,snamei,縦書き");
         Add(TemplateText.Second, "lang,color,font color,fontcolor,rtl-lang,script,audio");
         Add(TemplateText.Third, "langwithname,transl,transliteration");
         Add(TemplateText.Label, "仮リンク,ill,ill2,illm,interlanguage link,日本語版にない記事リンク");

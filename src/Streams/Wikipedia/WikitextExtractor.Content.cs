@@ -80,7 +80,7 @@ public sealed partial class WikitextExtractor
         }
         else if (!isPiped && !label.IsEmpty && text[label.Start] == (byte)':')
             label = label with { Start = label.Start + 1 };
-        PushOrMark(text, isPiped ? label with { End = Math.Max(label.Start, label.End) } : label);
+        PushOrMark(text, label);
     }
 
     private void PushAddressLabel(ReadOnlySpan<byte> text, ReadOnlySpan<MarkupSpan> spans, int index)

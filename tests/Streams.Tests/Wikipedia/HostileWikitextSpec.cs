@@ -30,7 +30,7 @@ public sealed class HostileWikitextSpec
                 Assert.Equal(string.Join(' ', line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), line);
             }
         },
-        iter: 5_000);
+        iter: 2_000);
 
     [Fact]
     public void Any_bytes_are_taken() => Gen.Byte.Array[0, 200].Sample(bytes =>
@@ -46,7 +46,7 @@ public sealed class HostileWikitextSpec
             foreach (var delimiter in new[] { "{{", "[[", "{|", "''", "<ref", "<!--" })
                 Assert.DoesNotContain(delimiter, text);
         },
-        iter: 5_000);
+        iter: 2_000);
 
     [Fact]
     public void An_extractor_makes_the_same_of_a_page_whatever_it_saw_before()

@@ -59,8 +59,11 @@ public sealed class WikitextExtractorSpec
     [InlineData("a\n{| class=x\n| b\n! c\nd\n", "a|d")]
     [InlineData("<table><tr><td>a<table><tr><td>b</table></td></tr></table>c", "c")]
     [InlineData("a\n|}\nb", "a|b")]
-    [InlineData("{{x|\n{|\n| a {{!}} b\n|}}}c", "c")]
-    public void Tables_go(string wikitext, string expected) => Assert.Equal(expected.TrimEnd('|'), Wikitext.Text(wikitext).Replace("}", "").Trim('|').Replace("||", "|"));
+    [InlineData("{{x|\n{|\n| a {{!}} b\n|}\n}}c", "c")]
+    [InlineData("{|\n| a {{b|}}\n|\n|}c", "c")]
+    [InlineData("<center>{|\n| a\n|}</center>b", "b")]
+    [InlineData("a {| b |} c", "a c")]
+    public void Tables_go(string wikitext, string expected) => Assert.Equal(expected, Wikitext.Text(wikitext));
 
     [Theory]
     [InlineData("a<ref>b</ref>c<ref name=\"d\"/>e<REF name='f' >g<br/></Ref >h", "aceh")]
