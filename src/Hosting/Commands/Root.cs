@@ -14,6 +14,7 @@ internal static class Root
             TokenizeCommand.Create(),
             InspectCommand.Create(),
             TokenizerCommand.Create(),
+            ExtractCommand.Create(),
             ConfigCommand.Create(),
             BenchCommand.Create(),
         };
