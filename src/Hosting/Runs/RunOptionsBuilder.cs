@@ -7,6 +7,7 @@ using Streaming.Streams;
 using Streaming.Streams.Cleaning;
 using Streaming.Streams.Sources.Http;
 using Streaming.Streams.TokenizerTraining;
+using Streaming.Streams.Wikipedia;
 
 namespace Streaming.Hosting.Runs;
 
@@ -72,21 +73,16 @@ internal static class RunOptionsBuilder
         Cleaning = BuildCleaning(entry, settings),
     };
 
-    /// <summary>Null takes the text as it is.</summary>
+    /// <summary>Null is the recipe's: short lines of Wikipedia's articles go, nothing else.</summary>
     private static CleaningOptions? BuildCleaning(SourceEntry entry, Settings settings)
     {
-        var rules = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options ?? RecipeRules(entry);
+        var rules = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options;
         var duplicates = (entry.Duplicates ?? settings.Get(Keys.Duplicates)).Options!;
-        return rules.HasNoRules && !duplicates.IsOn
-            ? null
-            : rules with { Duplicates = duplicates, RejectedFile = settings.Get(Keys.RejectedFile) is var file and not "none" ? file : null };
+        if (rules is null && !duplicates.IsOn)
+            return null;
+        rules ??= entry.Kind == SourceKind.Wikipedia ? CleaningOptions.Off with { MinimumLineCharacters = LineRules.RecipeMinimumCharacters } : CleaningOptions.Off;
+        return rules with { Duplicates = duplicates, RejectedFile = settings.Get(Keys.RejectedFile) is var file and not "none" ? file : null };
     }
-
-    /// <summary>The recipe's scripts drop short lines from Wikipedia's articles, and nothing from cc100.</summary>
-    private static CleaningOptions RecipeRules(SourceEntry entry)
-        => entry.Kind == SourceKind.Wikipedia || (entry.Kind == SourceKind.Auto && entry.Paths.All(path => path.Contains(".xml", StringComparison.OrdinalIgnoreCase)))
-            ? new CleaningOptions { MinimumLineCharacters = 20 }
-            : CleaningOptions.Off;
 
     public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
     {

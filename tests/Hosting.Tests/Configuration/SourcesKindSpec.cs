@@ -33,11 +33,11 @@ public sealed class SourcesKindSpec
     public void Cleaning_is_the_recipes_a_preset_or_thresholds_upon_one()
     {
         var sources = Build("""
-            data.sources=[/a, {name = w, path = /w, kind = wikipedia}, {name = x, path = /x.xml.bz2}, {name = p, path = /p, cleaning = web}, {name = q, path = /q, cleaning = {preset = web, minimum-line-characters = 9, drop-boilerplate = off}}, {name = r, path = /r, cleaning = {maximum-url-share = 0.25}}]
+            data.sources=[/a, {name = w, path = /w, kind = wikipedia}, {name = x, path = /x, kind = wikipedia, duplicates = web}, {name = p, path = /p, cleaning = web}, {name = q, path = /q, cleaning = {preset = web, minimum-line-characters = 9, drop-boilerplate = off}}, {name = r, path = /r, cleaning = {maximum-url-share = 0.25}}]
             """);
-        var recipe = new CleaningOptions { MinimumLineCharacters = 20 };
+        var recipe = new CleaningOptions { MinimumLineCharacters = 20, Duplicates = DuplicateOptions.Web };
         Assert.Equal(
-            [null, recipe, recipe, CleaningOptions.Web, CleaningOptions.Web with { MinimumLineCharacters = 9, DropBoilerplate = false }, CleaningOptions.Off with { MaximumUrlShare = 0.25 }],
+            [null, null, recipe, CleaningOptions.Web, CleaningOptions.Web with { MinimumLineCharacters = 9, DropBoilerplate = false }, CleaningOptions.Off with { MaximumUrlShare = 0.25 }],
             sources.Select(source => source.Cleaning));
         Assert.Equal(CleaningOptions.Web, Assert.Single(Build("data.cleaning=web")).Cleaning);
     }
@@ -48,7 +48,7 @@ public sealed class SourcesKindSpec
         var sources = Build("data.sources=[/a, {name = b, path = /b, duplicates = {lines = true, memory-bytes = 67108864}}, {name = c, path = /c, duplicates = off, cleaning = off}]", "data.duplicates=web", "data.rejected-file=/r.jsonl");
         Assert.Equal(CleaningOptions.Off with { Duplicates = DuplicateOptions.Web, RejectedFile = "/r.jsonl" }, sources[0].Cleaning);
         Assert.Equal(DuplicateOptions.Off with { Lines = true, MemoryBytes = 64 << 20 }, sources[1].Cleaning!.Duplicates);
-        Assert.Null(sources[2].Cleaning);
+        Assert.Equal(CleaningOptions.Off, sources[2].Cleaning! with { RejectedFile = null });
     }
 
     [Theory]
