@@ -10,7 +10,7 @@ public sealed class SourceStatistics(string name)
 
     public string Name => name;
 
-    /// <summary>What cleaning kept and dropped, by reason.</summary>
+    /// <summary>What its cleaning kept and dropped.</summary>
     public CleaningStatistics Cleaning { get; } = new();
 
     /// <summary>Tokens in blocks that went into batches.</summary>
