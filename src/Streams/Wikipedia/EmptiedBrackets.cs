@@ -23,6 +23,9 @@ internal static class EmptiedBrackets
             written += removal - read;
             read = removal;
             while (Mend(line, ref written, ref read)) { }
+            var hasRoom = read > written && written > 0 && read < line.Length;
+            if (hasRoom && Delimiters.Meet(line[written - 1], line[read]))
+                line[written++] = (byte)' ';
         }
         line[read..].CopyTo(line[written..]);
         return written + line.Length - read;

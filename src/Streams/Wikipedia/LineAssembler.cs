@@ -38,7 +38,7 @@ internal sealed class LineAssembler(WikitextOptions options)
     {
         if (text.IsEmpty)
             return;
-        if (_length > 0 && !_endIsText && MakesDelimiter(_line[_length - 1], text[0]))
+        if (_length > 0 && !_endIsText && Delimiters.Meet(_line[_length - 1], text[0]))
             AppendLiteral(" "u8);
         Append(text, isText: false);
     }
@@ -172,17 +172,4 @@ internal sealed class LineAssembler(WikitextOptions options)
         }
         return false;
     }
-
-    /// <summary>Whether two characters that stood apart would make markup where they meet.</summary>
-    private static bool MakesDelimiter(byte last, byte first) => last switch
-    {
-        (byte)'{' => first is (byte)'{' or (byte)'|',
-        (byte)'}' => first is (byte)'}',
-        (byte)'[' => first is (byte)'[',
-        (byte)']' => first is (byte)']',
-        (byte)'|' => first is (byte)'}',
-        (byte)'<' => char.IsAsciiLetter((char)first) || first is (byte)'/' or (byte)'!',
-        (byte)'\'' => first is (byte)'\'',
-        _ => false,
-    };
 }
