@@ -54,7 +54,7 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
 
     private static long PlaceOfTail(SourceFile file, IRecordFormat format, double fraction) => format.LengthOf(file) is { } length
         ? length - (long)(length * fraction)
-        : throw new SourceException($"the last {FormattableString.Invariant($"{fraction:P0}")} of {file.Name} cannot be held out, as the length of its text is not known before it is read; give it as xz or unpacked, or hold out documents by their hash.");
+        : throw new SourceException($"the last {FormattableString.Invariant($"{fraction:0.##%}")} of {file.Name} cannot be held out, as the length of its text is not known before it is read; give it as xz or unpacked, or hold out documents by their hash.");
 
     private int[] OrderOf(long epoch)
     {

@@ -44,6 +44,15 @@ public sealed class MixerSpec
     }
 
     [Fact]
+    public void Rounding_leaves_no_block_without_a_source()
+    {
+        // 61/29 and 5: after some blocks both lag by a half, less what rounding takes.
+        Assert.Equal(10_000, Take(Create(61.0 / 29, 5), 10_000).Count);
+        Gen.Select(Gen.Int[1, 100], Gen.Int[1, 100], Gen.Int[1, 100]).Sample((a, b, c) =>
+            Assert.Equal(300, Take(Create(a / 97.0, b / 89.0, c / 83.0), 300).Count), iter: 200);
+    }
+
+    [Fact]
     public void Equal_weights_take_turns_in_order() =>
         Assert.Equal([0, 1, 2, 0, 1, 2, 0], Take(Create(1, 1, 1), 7));
 

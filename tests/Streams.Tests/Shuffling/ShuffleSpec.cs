@@ -1,4 +1,5 @@
 using CsCheck;
+using Streaming.Streams.Batches;
 using Streaming.Streams.Shuffling;
 
 namespace Streaming.Streams.Tests.Shuffling;
@@ -53,6 +54,24 @@ public sealed class ShuffleSpec(StreamFixture streams) : IClassFixture<StreamFix
     {
         var options = Options(_files.Write("text", Text(0, Documents))) with { ValidationFraction = 0.5 };
         Assert.Equal(await Order(options, Split.Validation), await Order(options with { Shuffle = new() { Documents = 50 } }, Split.Validation));
+    }
+
+    [Fact]
+    public async Task No_more_is_read_than_two_windows_and_what_is_under_way_hold()
+    {
+        var path = _files.Write("text", Text(0, 1000));
+        var options = Options(path).WithEpochs(0) with { Shuffle = new() { Documents = 200 }, Workers = 2, QueueCapacity = 1, TextBatchBytes = 100 };
+        using var stream = BatchStream.Start(options, Split.Train, streams.Materializer, tokenizer: TestTokenizer.Instance);
+        await stream.Reader.ReadAsync(TestContext.Current.CancellationToken);
+        var (read, before) = (0L, -1L);
+        while (read != before)
+        {
+            await Task.Delay(300, TestContext.Current.CancellationToken);
+            (before, read) = (read, stream.Statistics.Read.Bytes);
+        }
+        // 400 documents of 32 bytes in the windows, 12 batches of 100 bytes and a document more between the stages,
+        // and what has left the shuffling: an element of 16,384 tokens, each of about a byte, in the packer, one in the mix.
+        Assert.InRange(read, 200 * 32, 400 * 32 + 12 * 132 + 2 * 17_000);
     }
 
     [Fact]

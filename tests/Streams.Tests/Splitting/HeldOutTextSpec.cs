@@ -102,7 +102,7 @@ public sealed class HeldOutTextSpec(StreamFixture streams) : IClassFixture<Strea
     {
         var options = Options(_files.Write("a.gz", "猫\n"u8.ToArray(), CompressionFormat.Gzip)) with { ValidationRule = ValidationRule.Tail, ValidationFraction = 0.05 };
         var failure = Assert.Throws<SourceException>(() => TextPipeline.Batches(options, Split.Train, tokenizer: TestTokenizer.Instance));
-        Assert.Contains("the last 5 % of ", failure.Message);
+        Assert.Contains("the last 5% of ", failure.Message);
         Assert.Contains("a.gz cannot be held out", failure.Message);
     }
 
