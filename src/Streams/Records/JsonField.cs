@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
 using Streaming.Streams.Text;
@@ -87,37 +86,53 @@ internal sealed class JsonField
         {
             InvalidBytes += Utf8Text.Append(text, value[..escape]);
             value = value[escape..];
-            value = value[AppendEscape(value, text)..];
+            value = value[AppendEscapes(value, text)..];
         }
         InvalidBytes += Utf8Text.Append(text, value);
     }
 
-    /// <summary>Appends the character that an escape stands for; returns the bytes of the escape.</summary>
-    private static int AppendEscape(ReadOnlySpan<byte> value, TextBatch text)
+    /// <summary>Appends what a run of escapes stands for; returns the bytes of the run.</summary>
+    private static int AppendEscapes(ReadOnlySpan<byte> value, TextBatch text)
     {
-        const int unicodeLength = 6;
-        if (value[1] != 'u')
+        const int unitLength = 6;
+        var characters = text.GetSpan(value.Length);
+        int read = 0, written = 0;
+        while (read < value.Length && value[read] == '\\')
         {
-            text.Append([(char)value[1] switch { 'b' => '\b', 'f' => '\f', 'n' => '\n', 'r' => '\r', 't' => '\t', var other => other }]);
-            return 2;
+            var kind = (char)value[read + 1];
+            if (kind != 'u')
+            {
+                characters[written++] = kind switch { 'b' => '\b', 'f' => '\f', 'n' => '\n', 'r' => '\r', 't' => '\t', _ => kind };
+                read += 2;
+                continue;
+            }
+            var unit = Unit(value.Slice(read, unitLength));
+            read += unitLength;
+            if (!char.IsSurrogate(unit))
+            {
+                characters[written++] = unit;
+                continue;
+            }
+            var next = value[read..];
+            if (char.IsHighSurrogate(unit) && next.Length >= unitLength && next[0] == '\\' && next[1] == 'u' && Unit(next) is var low && char.IsLowSurrogate(low))
+            {
+                characters[written++] = unit;
+                characters[written++] = low;
+                read += unitLength;
+            }
+            else
+            {
+                characters[written++] = '\uFFFD';
+            }
         }
-        var unit = Unit(value);
-        if (char.IsHighSurrogate(unit) && value.Length >= 2 * unicodeLength && value[unicodeLength] == '\\' && value[unicodeLength + 1] == 'u'
-            && Unit(value[unicodeLength..]) is var low && char.IsLowSurrogate(low))
-        {
-            text.Append([unit, low]);
-            return 2 * unicodeLength;
-        }
-        text.Append([char.IsSurrogate(unit) ? '\uFFFD' : unit]);
-        return unicodeLength;
+        text.Advance(written);
+        return read;
     }
 
-    private static char Unit(ReadOnlySpan<byte> escape)
-    {
-        Span<byte> bytes = stackalloc byte[2];
-        Convert.FromHexString(escape.Slice(2, 4), bytes, out _, out _);
-        return (char)BinaryPrimitives.ReadUInt16BigEndian(bytes);
-    }
+    private static char Unit(ReadOnlySpan<byte> escape) => (char)(Digit(escape[2]) << 12 | Digit(escape[3]) << 8 | Digit(escape[4]) << 4 | Digit(escape[5]));
+
+    /// <summary>The value of a hexadecimal digit, which the reader has seen to be one.</summary>
+    private static int Digit(byte digit) => (digit & 15) + (digit >> 6) * 9;
 
     private readonly record struct Found(JsonTokenType Kind, int Start, int Length, bool IsEscaped);
 }

@@ -35,16 +35,28 @@ internal sealed class ParquetColumn : IDisposable
     public ParquetColumn(SourceFile file, Stream bytes, string name)
     {
         (_file, _bytes) = (file, new RememberingStream(bytes));
-        (_access, _reader) = Guard(() =>
+        _access = new ManagedRandomAccessFile(_bytes, leaveOpen: true);
+        try
         {
-            using var properties = ReaderProperties.GetDefaultReaderProperties();
-            properties.EnableBufferedStream();
-            properties.BufferSize = BytesAtATime;
-            var access = new ManagedRandomAccessFile(_bytes, leaveOpen: true);
-            return (access, new ParquetFileReader(access, properties));
-        });
-        (_column, _definitionLevel) = Guard(() => Find(name));
-        Places = Guard(() => new ParquetPlaces(_reader, _column));
+            _reader = Guard(OpenReader);
+            (_column, _definitionLevel) = Guard(() => Find(name));
+            Places = Guard(() => new ParquetPlaces(_reader, _column));
+        }
+        catch
+        {
+            // Not left to finalizers, whose order the native code does not bear.
+            _reader?.Dispose();
+            _access.Dispose();
+            throw;
+        }
+    }
+
+    private ParquetFileReader OpenReader()
+    {
+        using var properties = ReaderProperties.GetDefaultReaderProperties();
+        properties.EnableBufferedStream();
+        properties.BufferSize = BytesAtATime;
+        return new ParquetFileReader(_access, properties);
     }
 
     public ParquetPlaces Places { get; }
@@ -148,8 +160,8 @@ internal sealed class ParquetColumn : IDisposable
     {
         _values?.Dispose();
         _group?.Dispose();
-        _reader?.Dispose();
-        _access?.Dispose();
+        _reader.Dispose();
+        _access.Dispose();
         _bytes.Dispose();
     }
 }

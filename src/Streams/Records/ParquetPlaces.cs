@@ -10,15 +10,18 @@ internal sealed class ParquetPlaces
 {
     private readonly (long Row, long Offset)[] _groups; // where each begins, and after the last one the end
 
+    /// <exception cref="InvalidDataException">A row group has fewer than no rows.</exception>
     public ParquetPlaces(ParquetFileReader reader, int column)
     {
         _groups = new (long, long)[reader.FileMetaData.NumRowGroups + 1];
         for (var index = 0; index < _groups.Length - 1; index++)
         {
             using var group = reader.RowGroup(index);
-            var bytes = Math.Max(0, group.MetaData.GetColumnChunkMetaData(column).TotalUncompressedSize);
+            var (rows, bytes) = (group.MetaData.NumRows, group.MetaData.GetColumnChunkMetaData(column).TotalUncompressedSize);
+            if (rows < 0 || bytes < 0)
+                throw new InvalidDataException($"row group {index + 1} has {rows} rows and {bytes} bytes");
             var begin = _groups[index];
-            _groups[index + 1] = checked((begin.Row + Math.Max(0, group.MetaData.NumRows), begin.Offset + bytes));
+            _groups[index + 1] = checked((begin.Row + rows, begin.Offset + bytes));
         }
     }
 

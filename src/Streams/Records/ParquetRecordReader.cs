@@ -23,8 +23,16 @@ internal sealed class ParquetRecordReader : IRecordReader
         _file = file;
         _column = new ParquetColumn(file, bytes, field);
         var row = past ? _column.Places.RowAt(start.Offset) : start.Record;
-        _column.Skip(row);
         Position = start with { Record = row, Offset = _column.Places.OffsetOf(row) };
+        try
+        {
+            _column.Skip(row);
+        }
+        catch
+        {
+            _column.Dispose();
+            throw;
+        }
     }
 
     public SourcePosition Position { get; private set; }

@@ -62,7 +62,7 @@ internal static class SourceKinds
         }
         catch (Exception exception) when (exception is IOException or InvalidDataException or ZstdSharp.ZstdException)
         {
-            throw SourceText.Unreadable(file, default, exception);
+            return []; // reading tells of the damage
         }
     }
 }

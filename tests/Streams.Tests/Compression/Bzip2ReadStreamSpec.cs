@@ -29,13 +29,11 @@ public sealed class Bzip2ReadStreamSpec
         var archive = Convert.FromBase64String(
             "QlpoOTFBWSZTWQ4J4t8BX45AAMAAAAggADCATUZCoCWpCoCXMUFZJlNZpertMgBsAOAAwAAAEAAIIAAwzAUppoAKWwgBS8XckU4UJC5+SiMA");
         using var zeros = new Bzip2ReadStream(new InputBuffer(new MemoryStream(archive)), workers: 3);
-        var before = GC.GetTotalAllocatedBytes();
         var buffer = new byte[1 << 16];
         var length = 0;
         for (int read; (read = zeros.Read(buffer)) > 0; length += read)
             Assert.False(buffer.AsSpan(0, read).ContainsAnyExcept((byte)0));
         Assert.Equal(60_000_000, length);
-        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 30_000_000);
     }
 
     [Theory]
