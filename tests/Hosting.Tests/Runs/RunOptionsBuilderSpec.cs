@@ -64,6 +64,24 @@ public sealed class RunOptionsBuilderSpec
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
     };
 
+    /// <summary>The same for the training of a tokenizer.</summary>
+    public static TheoryData<string, string, string, object> TokenizerMappings => new()
+    {
+        { "tokenizer.vocab-size", "333", "VocabularySize", 333 },
+        { "tokenizer.character-coverage", "0.25", "CharacterCoverage", 0.25 },
+        { "tokenizer.byte-fallback", "false", "ByteFallback", false },
+        { "tokenizer.add-dummy-prefix", "true", "AddDummyPrefix", true },
+        { "tokenizer.input-sentence-size", "3", "InputSentenceSize", 3 },
+        { "tokenizer.max-piece-length", "3", "MaxPieceLength", 3 },
+        { "training.seed", "3", "Seed", 3L },
+        { "data.workers", "5", "Workers", 5 },
+    };
+
+    [Theory]
+    [MemberData(nameof(TokenizerMappings))]
+    public void A_key_becomes_its_option_of_the_tokenizer(string key, string value, string option, object expected)
+        => Assert.Equal(expected, Read(RunOptionsBuilder.BuildTokenizer(SettingsLoader.Load(null, [new Assignment($"{key}={value}")], _ => null)), option));
+
     [Theory]
     [MemberData(nameof(Mappings))]
     public void A_key_becomes_its_option(string key, string value, string option, object expected)
@@ -72,9 +90,9 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics are this project's own, and some say nothing without another.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
-        var mapped = Mappings.Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
+        // model.config is read, metrics and the tokenizer's folder are this project's own, and some say nothing without another.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
+        var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }
 
