@@ -15,6 +15,7 @@ internal sealed class KernelBench : IDisposable
         Random = new Random(seed);
         _device = KernelDevices.Open(device, Shape);
         _memory = new DeviceMemory(_device);
+        Device = new BenchDevice(_device);
     }
 
     public FusedShape Shape { get; }
@@ -46,5 +47,12 @@ internal sealed class KernelBench : IDisposable
     public void LaunchThreads(string kernel, int threads, params ReadOnlySpan<KernelArgument> arguments) =>
         _device.Launch(kernel, (threads + 255) / 256, 256, arguments);
 
-    public void Dispose() => _memory.Dispose();
+    /// <summary>For the engine's own classes.</summary>
+    public BenchDevice Device { get; }
+
+    public void Dispose()
+    {
+        _memory.Dispose();
+        Device.Dispose();
+    }
 }

@@ -22,6 +22,9 @@ public static class KernelDevices
     /// <summary>A theory's data: every device in either 16-bit type.</summary>
     public static TheoryData<string> EachFormat => [.. NamesOfFormats];
 
+    /// <summary>A theory's data: every device in fp16.</summary>
+    public static TheoryData<string> EachFloat16 => [.. Names.Select(name => name + Float16Suffix)];
+
     /// <summary>A theory's data: every device with every shape of <see cref="TestShapes"/>.</summary>
     public static MatrixTheoryData<string, string> EachWithShapes => new(Names, TestShapes.Names);
 
