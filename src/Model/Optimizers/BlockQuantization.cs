@@ -86,7 +86,7 @@ internal static class BlockQuantization
             fractions /= 2;
             width *= 2;
         }
-        if (x < least || x == 0) return 0;
+        if (x == 0 || (fractions == 2 && x < least)) return 0;
         return fractions - 1 + Math.Clamp((int)((x - 0.1f) * (fractions / 0.9f)), 0, fractions - 1);
     }
 

@@ -29,10 +29,10 @@ internal static class Muon
     {
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
-        using Scalar kept = (1 - learningRate * weightDecay).ToScalar(), share = (1 - (double)Momentum).ToScalar(), nesterov = ((double)Momentum).ToScalar();
+        using Scalar kept = (1 - learningRate * weightDecay).ToScalar(), share = (1 - (double)Momentum).ToScalar(), momentum = ((double)Momentum).ToScalar();
         using var stepSize = (-learningRate * RateFactor(parameter.Weight.shape[0], parameter.Weight.shape[1])).ToScalar();
-        parameter.FirstMoment.lerp_(parameter.Gradient, share);
-        var direction = parameter.Gradient.lerp(parameter.FirstMoment, nesterov);
+        parameter.FirstMoment.mul_(momentum).add_(parameter.Gradient, share);
+        var direction = parameter.Gradient.mul(share).add_(parameter.FirstMoment, momentum);
         var update = Orthogonalize(direction);
         parameter.Weight.mul_(kept);
         parameter.Weight.add_(update, stepSize);

@@ -23,7 +23,7 @@ static __device__ __forceinline__ uint32 dynamic_code(float x, int fractions, fl
         fractions >>= 1;
         width *= 2.0f;
     }
-    if (x < least || x == 0.0f) return 0;
+    if (x == 0.0f || (fractions == 2 && x < least)) return 0;
     int index = (int)((x - 0.1f) * (fractions / 0.9f));
     if (index < 0) index = 0;
     if (index >= fractions) index = fractions - 1;
