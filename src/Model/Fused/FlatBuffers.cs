@@ -6,6 +6,7 @@ namespace Streaming.Model.Fused;
 /// <summary>Weights, gradients and moments in device memory, over one <see cref="ParameterLayout"/>; and the step's scalars.</summary>
 internal sealed class FlatBuffers
 {
+    /// <summary>Partial sums of the gradient norm, at most.</summary>
     public const int NormSumBlocks = 1024;
 
     private const int ChunkElements = 1 << 22;

@@ -67,17 +67,7 @@ internal sealed class FusedBuffers
     public nint JoinToken => InputBase + Input.JoinToken;
     public nint Counts => InputBase + Input.Counts;
 
-    /// <summary>Bytes of everything except attention's own results.</summary>
-    public static long Predict(FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, Precision precision, int rows, int tokens, int multiprocessors)
-    {
-        var activations = PlanFor(shape, rows * tokens, multiprocessors, precision == Precision.Float8).Bytes;
-        return FlatBuffers.Predict(layout, optimizer, precision == Precision.Float16)
-            + (precision == Precision.Float8 ? 2 * layout.Count : 0)
-            + Math.Max(activations, FusedOptimizer.ScratchBytes(layout, optimizer, activations))
-            + new InputLayout(rows * tokens).Bytes;
-    }
-
-    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
+    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
         new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));

@@ -41,7 +41,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly LibtorchAttention.State[] _states;
     private readonly nint[] _inputs = new nint[InputSlots], _inputEvents = new nint[InputSlots];
     private readonly nint _hostScalars;
-    private readonly long _memoryBefore;
+    private readonly long _memoryBefore, _available;
+    private readonly MemoryNeeds _needs;
     private nint _trainGraph, _evaluateGraph, _updateGraph;
     private int _slot;
     private bool _weightsChanged = true;
@@ -60,7 +61,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw new NotSupportedException($"the fused engine computes in bf16, which {_device.Name} (compute capability {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}) does not have: set torch.engine = reference");
         if (options.Precision == Precision.Float8 && (_device.ComputeCapability.Major, _device.ComputeCapability.Minor).CompareTo((8, 9)) < 0)
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
-        _memoryBefore = CudaDevice.Memory().Used;
+        (_memoryBefore, var total) = CudaDevice.Memory();
+        _available = total - _memoryBefore;
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         var half = options.Precision == Precision.Float16;
         _attention = new LibtorchAttention(_device, _shape, half, options.Rows, options.Tokens,
@@ -84,7 +87,14 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         Parameters = [.. _layout.Entries.Select(entry => new FusedParameter(_device, _buffers.Flat, entry, () => _weightsChanged = true))];
-        Capture();
+        try
+        {
+            Capture();
+        }
+        catch (Exception exception) when (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available)
+        {
+            throw OutOfMemory(exception); // libtorch does not say why it failed
+        }
         Load(weights);
         if (half) LossScale = LossScaling.Initial;
     }
@@ -169,15 +179,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
-            var (used, total) = CudaDevice.Memory();
-            var rows = _options.Rows;
-            while (rows > 0 && Predict(rows) > total - _memoryBefore) rows--;
-            throw new OutOfDeviceMemoryException(_options.Rows, rows, Predict(_options.Rows), total - used, exception);
+            throw OutOfMemory(exception);
         }
     }
 
-    private long Predict(int rows) =>
-        FusedBuffers.Predict(_shape, _layout, _optimizer, _options.Precision, rows, _options.Tokens, _device.Multiprocessors);
+    private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>
+        new(_options.Rows, _needs.Bytes(_options.Rows), _available, _needs.Remedy(_available, _options.Rows), cause);
 
     // The scales of 8-bit tensors follow what was seen. Before anything was, the micro-batch at hand runs until they have settled
     // (what one layer saturates hides the next one's range), and its gradient is discarded.

@@ -10,7 +10,7 @@ namespace Streaming.Model.Fused;
 /// </summary>
 internal sealed class FusedOptimizer
 {
-    private const int Block = 256, WarpsPerBlock = Block / 32;
+    private const int Block = 256, WarpsPerBlock = Block / 32, NormBlock = 512;
 
     private readonly ParameterLayout _layout;
     private readonly OptimizerOptions _options;
@@ -57,8 +57,9 @@ internal sealed class FusedOptimizer
     /// <param name="lap">Takes the name of what was queued since it was called before.</param>
     public void Queue(Action<string> lap)
     {
-        _kernels.Launch("sum_of_squares", FlatBuffers.NormSumBlocks, 512, _buffers.NormSums, _buffers.Gradients, _layout.Count);
-        _kernels.Launch("clip_by_norm", 1, 1024, _buffers.Scalars, _buffers.NormSums, FlatBuffers.NormSumBlocks, _growthInterval);
+        var partials = (int)Math.Clamp(_layout.Count / 4 / NormBlock, 1, FlatBuffers.NormSumBlocks);
+        _kernels.Launch("sum_of_squares", partials, NormBlock, _buffers.NormSums, _buffers.Gradients, _layout.Count);
+        _kernels.Launch("clip_by_norm", 1, 1024, _buffers.Scalars, _buffers.NormSums, partials, _growthInterval);
         lap("gradient norm");
         foreach (var range in _buffers.Moments.Plan.Ranges)
             switch (range.Rule)

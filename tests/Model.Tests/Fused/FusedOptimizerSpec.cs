@@ -11,7 +11,7 @@ namespace Streaming.Model.Tests.Fused;
 /// <summary>The whole optimiser step, kernel after kernel on the flat buffers, beside the reference engine's.</summary>
 public sealed class FusedOptimizerSpec
 {
-    private const int Steps = 6;
+    private const int Steps = 4;
     private const double Rate = 1e-3;
 
     private static readonly string[] Optimizers = [.. Enum.GetNames<OptimizerKind>()];
@@ -22,9 +22,10 @@ public sealed class FusedOptimizerSpec
     [Theory, MemberData(nameof(Cases))]
     public void Steps_are_those_of_the_reference_engines_optimiser(string device, string optimizer)
     {
-        foreach (var decay in new[] { DecayTarget.All, DecayTarget.Matrices })
+        var kind = Enum.Parse<OptimizerKind>(optimizer);
+        foreach (var decay in kind == OptimizerKind.AdamW ? new[] { DecayTarget.All, DecayTarget.Matrices } : [DecayTarget.Matrices])
         {
-            var options = new OptimizerOptions { Kind = Enum.Parse<OptimizerKind>(optimizer), Decay = decay };
+            var options = new OptimizerOptions { Kind = kind, Decay = decay };
             using var bench = new KernelBench(device);
             var fused = new Machine(bench, TestShapes.Named("tiny"), options);
             using var reference = new ReferenceOptimizer(fused, options);

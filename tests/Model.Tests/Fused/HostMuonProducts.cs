@@ -8,29 +8,34 @@ internal sealed class HostMuonProducts(IDeviceMemory device) : IMuonProducts
 {
     public void Gram(nint gram, nint x, int rows, int columns, int count)
     {
-        var a = Download(x, count * rows * columns);
-        Upload(gram, count * rows * rows, (matrix, i, j) => Sum(columns, k => a[(matrix * rows + i) * columns + k] * a[(matrix * rows + j) * columns + k]), rows, rows);
+        var values = Download(x, count * rows * columns);
+        Upload(gram, Products(values, values, rows, columns, rows, count, turned: true));
     }
 
     public void Polynomial(nint y, nint a, float linear, float quadratic, int rows, int count)
     {
-        var gram = Download(a, count * rows * rows);
-        double At(int matrix, int i, int j) => gram[(matrix * rows + i) * rows + j];
-        Upload(y, gram.Length, (matrix, i, j) => linear * At(matrix, i, j) + quadratic * Sum(rows, k => At(matrix, i, k) * At(matrix, k, j)), rows, rows);
+        var values = Download(a, count * rows * rows);
+        Upload(y, [.. values.Zip(Products(values, values, rows, rows, rows, count, turned: false), (first, second) => linear * first + quadratic * second)]);
     }
 
     public void Combine(nint y, nint a, nint x, float linear, int rows, int columns, int count)
     {
-        var (factor, before) = (Download(a, count * rows * rows), Download(x, count * rows * columns));
-        double At(int matrix, int i, int j) => before[(matrix * rows + i) * columns + j];
-        Upload(y, before.Length, (matrix, i, j) => linear * At(matrix, i, j) + Sum(rows, k => factor[(matrix * rows + i) * rows + k] * At(matrix, k, j)), rows, columns);
+        var values = Download(x, count * rows * columns);
+        Upload(y, [.. values.Zip(Products(Download(a, count * rows * rows), values, rows, rows, columns, count, turned: false), (before, more) => linear * before + more)]);
     }
 
-    private static double Sum(int count, Func<int, double> term)
+    // Of each pair of matrices: left (rows, inner) times right (inner, columns), or its transpose.
+    private static double[] Products(double[] left, double[] right, int rows, int inner, int columns, int count, bool turned)
     {
-        var sum = 0.0;
-        for (var k = 0; k < count; k++) sum += term(k);
-        return sum;
+        var result = new double[count * rows * columns];
+        for (var row = 0; row < count * rows; row++)
+        {
+            var second = right.AsSpan(row / rows * inner * columns, inner * columns);
+            for (var k = 0; k < inner; k++)
+                for (var column = 0; column < columns; column++)
+                    result[row * columns + column] += left[row * inner + k] * (turned ? second[column * inner + k] : second[k * columns + column]);
+        }
+        return result;
     }
 
     private double[] Download(nint source, int count)
@@ -40,10 +45,5 @@ internal sealed class HostMuonProducts(IDeviceMemory device) : IMuonProducts
         return Bf16.ToDoubles(bits);
     }
 
-    private void Upload(nint target, int count, Func<int, int, int, double> value, int rows, int columns)
-    {
-        var bits = new ushort[count];
-        for (var i = 0; i < count; i++) bits[i] = Bf16.Nearest(value(i / (rows * columns), i / columns % rows, i % columns));
-        device.Upload<ushort>(target, bits);
-    }
+    private void Upload(nint target, double[] values) => device.Upload<ushort>(target, Bf16.Nearest(values));
 }
