@@ -86,14 +86,18 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             Check(cuEventCreate(out _inputEvents[i], 0), "create an event");
         }
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
-        Parameters = [.. _layout.Entries.Select(entry => new FusedParameter(_device, _buffers.Flat, entry, () => _weightsChanged = true))];
+        var entries = _layout.Entries.ToDictionary(entry => entry.Name);
+        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
         try
         {
             Capture();
         }
-        catch (Exception exception) when (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available)
+        catch (Exception exception)
         {
-            throw OutOfMemory(exception); // libtorch does not say why it failed
+            Abandon();
+            // libtorch does not say why it failed.
+            if (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available) throw OutOfMemory(exception);
+            throw;
         }
         Load(weights);
         if (half) LossScale = LossScaling.Initial;
@@ -179,8 +183,16 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
+            Abandon();
             throw OutOfMemory(exception);
         }
+    }
+
+    // What was taken before a failure, so that another engine has the GPU for itself.
+    private void Abandon()
+    {
+        _attention.Dispose();
+        _device.Dispose();
     }
 
     private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>
