@@ -45,8 +45,9 @@ public sealed class OptimizersOnGpuSpec
         }
         Assert.Equal(100, fused.Step);
         Assert.True(last < first - 1, $"the reference goes from {first} to {last}");
-        // The reference engine itself in bf16 stays within 0.02 of float32 at every step of this run, and 0.004 in the mean.
-        Assert.True(largest < 0.06 && Math.Abs(difference) < 0.015, $"{largest:g3} at most, {difference:g3} in the mean");
+        // The reference engine itself in bf16, with AdamW, stays within 0.0015 of float32 at every step of this run, 0.0001 in the mean. The room
+        // is for other roundings of Muon's products and for codes of 8 bits that fall on the other side of a boundary.
+        Assert.True(largest < 0.03 && Math.Abs(difference) < 0.005, $"{largest:g3} at most, {difference:g3} in the mean");
     }
 
     [Theory, MemberData(nameof(Cases))]
