@@ -7,10 +7,11 @@ namespace Streaming.Model.Fused.Cuda;
 /// One GPU: its primary context (the one libtorch uses), the stream that everything is ordered on, and the memory taken from it.
 /// All calls come from the thread that created it.
 /// </summary>
-internal sealed class CudaDevice : IDisposable
+internal sealed class CudaDevice : IDeviceMemory, IDisposable
 {
     private readonly List<nint> _allocations = [];
     private readonly List<nint> _pinned = [];
+    private readonly nint _context;
 
     /// <param name="ordinal">Index among the visible GPUs.</param>
     public unsafe CudaDevice(int ordinal)
@@ -18,8 +19,8 @@ internal sealed class CudaDevice : IDisposable
         Ordinal = ordinal;
         Check(cuInit(0), "cuInit");
         Check(cuDeviceGet(out var device, ordinal), $"open GPU {ordinal}");
-        Check(cuDevicePrimaryCtxRetain(out var context, device), "retain the primary context");
-        Check(cuCtxSetCurrent(context), "set the context");
+        Check(cuDevicePrimaryCtxRetain(out _context, device), "retain the primary context");
+        Use();
         Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "read the compute capability");
         Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "read the compute capability");
         Check(cuDeviceGetAttribute(out var multiprocessors, MultiprocessorCount, device), "count the multiprocessors");
@@ -31,6 +32,9 @@ internal sealed class CudaDevice : IDisposable
         Check(cuStreamCreate(out var stream, StreamNonBlocking), "create a stream");
         Stream = stream;
     }
+
+    /// <summary>Makes the calling thread one that may copy to this GPU; the stream stays the owner's.</summary>
+    public void Use() => Check(cuCtxSetCurrent(_context), "set the context");
 
     public int Ordinal { get; }
     public string Name { get; }
