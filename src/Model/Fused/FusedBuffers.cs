@@ -7,12 +7,13 @@ internal sealed class FusedBuffers
 {
     private const int NormBlocksPerMultiprocessor = 2;
 
-    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens, bool eightBits)
+    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens, bool eightBits, bool wideResidual)
     {
         (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
         Chunk = ChunkFor(Positions);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual);
+        WideResidual = wideResidual;
 
         WeightsHigh = device.Allocate(layout.Count * 2, "the weights");
         WeightsLow = device.Allocate(layout.Count * 2, "the master weights");
@@ -50,6 +51,9 @@ internal sealed class FusedBuffers
     /// <summary>Scales and 8-bit weights; null in 16-bit training.</summary>
     public EightBitOperands? EightBits { get; }
 
+    /// <summary>The residual stream is float32.</summary>
+    public bool WideResidual { get; }
+
     public nint WeightsHigh { get; }
     public nint WeightsLow { get; }
     public nint Gradients { get; }
@@ -75,13 +79,16 @@ internal sealed class FusedBuffers
     public nint JoinBegin => InputBase + Input.JoinBegin;
     public nint JoinToken => InputBase + Input.JoinToken;
     public nint Counts => InputBase + Input.Counts;
+    public nint Boundaries => InputBase + Input.Boundaries;
 
     /// <summary>Bytes of everything except attention's own results.</summary>
-    public static long Predict(FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors, bool eightBits) =>
-        layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits).Bytes + new InputLayout(rows * tokens).Bytes;
+    public static long Predict(
+        FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors, bool eightBits, bool wideResidual) =>
+        layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits, wideResidual).Bytes
+            + new InputLayout(rows * tokens).Bytes;
 
-    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
+    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual) =>
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
 
@@ -117,7 +124,9 @@ internal struct StepScalars
     public float LearningRate, FirstCorrection, SecondCorrection, InverseLossScale, MaximumNorm;
 }
 
-/// <summary>One upload a micro-batch: token ids, labels, and the order in which the embedding's gradient is summed. Byte offsets.</summary>
+/// <summary>
+/// One upload a micro-batch: token ids, labels, the order in which the embedding's gradient is summed, where documents begin. Byte offsets.
+/// </summary>
 internal sealed class InputLayout
 {
     public InputLayout(int positions)
@@ -131,6 +140,7 @@ internal sealed class InputLayout
         JoinBegin = Take(EmbeddingPlan.MaximalJoins(positions) + 1);
         JoinToken = Take(EmbeddingPlan.MaximalJoins(positions));
         Counts = Take(2);
+        Boundaries = Take(positions + 1);
     }
 
     public int Tokens { get; }
@@ -142,6 +152,10 @@ internal sealed class InputLayout
     public int JoinBegin { get; }
     public int JoinToken { get; }
     public int Counts { get; }
+
+    /// <summary>Documents' starts and the end, filled up with the end: empty documents.</summary>
+    public int Boundaries { get; }
+
     public int Bytes { get; private set; }
 
     private int Take(int count)
