@@ -34,9 +34,15 @@ public sealed class MicroBatchSpec
     [Fact]
     public void A_documents_last_token_predicts_nothing()
     {
-        Assert.Equal((6, [11, 12, 13, None, 21, 22, 23, None]), Labels([0, 4], []));
-        Assert.Equal((4, [11, None, 13, None, 21, 22, None, None]), Labels([0, 2, 7], []));
-        Assert.Equal((0, [None, None, None, None, None, None, None, None]), Labels([0, 1, 2, 3, 4, 5, 6, 7], []));
+        Check(6, [11, 12, 13, None, 21, 22, 23, None], Labels([0, 4], []));
+        Check(4, [11, None, 13, None, 21, 22, None, None], Labels([0, 2, 7], []));
+        Check(0, [None, None, None, None, None, None, None, None], Labels([0, 1, 2, 3, 4, 5, 6, 7], []));
+
+        static void Check(int predicted, int[] labels, (int Predicted, int[] Labels) actual)
+        {
+            Assert.Equal(labels, actual.Labels);
+            Assert.Equal(predicted, actual.Predicted);
+        }
     }
 
     [Fact]
