@@ -63,8 +63,10 @@ public static class StartTrace
             $"first step after {firstStep:F2} s ({string.Join(", ", phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.From:F2}+{phase.Seconds:F2}")))})");
     }
 
-    private static void Add(string name, long began)
+    /// <summary>A phase that is over, from a timestamp of <see cref="Stopwatch"/> on.</summary>
+    public static void Add(string name, long began)
     {
+        if (!s_runs) return;
         var now = Stopwatch.GetTimestamp();
         lock (s_gate)
             if (s_runs) s_phases.Add(new StartPhase(name, Stopwatch.GetElapsedTime(s_origin, began).TotalSeconds, Stopwatch.GetElapsedTime(began, now).TotalSeconds));
@@ -73,9 +75,6 @@ public static class StartTrace
     /// <summary>See <see cref="Phase"/>.</summary>
     public readonly struct Scope(string name, long began) : IDisposable
     {
-        public void Dispose()
-        {
-            if (s_runs) Add(name, began);
-        }
+        public void Dispose() => Add(name, began);
     }
 }
