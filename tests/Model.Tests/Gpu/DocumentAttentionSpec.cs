@@ -1,5 +1,4 @@
 using Streaming.Model.Engines;
-using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
 
 namespace Streaming.Model.Tests.Gpu;
@@ -34,7 +33,7 @@ public sealed class DocumentAttentionSpec
     [InlineData(null, Precision.BFloat16, true, false)]
     [InlineData(null, Precision.BFloat16, false, true)]
     [InlineData(100, Precision.BFloat16, false, false)] // one more than what lies on either side of a block of 64 or 128
-    [InlineData(1, Precision.BFloat16, false, false)]
+    [InlineData(2, Precision.BFloat16, false, false)]
     [InlineData(191, Precision.BFloat16, true, false)]
     [InlineData(100, Precision.Float8, false, false)]
     public void Every_micro_batch_has_the_reference_engines_loss_and_gradients(int? window, Precision precision, bool wide, bool deterministic)
@@ -43,7 +42,7 @@ public sealed class DocumentAttentionSpec
         var config = Config with { SlidingWindow = window };
         var weights = new RandomWeights(config, 1);
         using var engine = Gpu.Fused(config, new OptimizerOptions(), weights, Rows, Tokens, precision, wide, deterministic);
-        using var reference = new ReferenceEngine(config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, weights);
+        using var reference = Gpu.Reference(config, new OptimizerOptions(), weights);
         bool[] answers = [.. Enumerable.Range(0, Rows * Tokens).Select(i => i % 50 > 30)];
 
         Check("plain rows", Rows, [], []);
@@ -62,7 +61,7 @@ public sealed class DocumentAttentionSpec
             var measured = EngineState.Distances(EngineState.Read(engine, StateKind.Gradient), EngineState.Read(reference, StateKind.Gradient));
             var (actual, expected) = (engine.Update(0), reference.Update(0));
             Gpu.Tell($"{what}: loss {actual.Loss:f5}, float32 {expected.Loss:f5}; gradients' relative error: median {measured.Median:f4}, worst {measured.Worst:f4} ({measured.Name})");
-            // The reference engine in bf16 is 0.012 off on such a model, at worst 0.02; a wrong mask is off by more than 0.2.
+            // The reference engine in bf16 on these very batches: loss 0.0014 off at most, gradients 0.015 in the median, 0.025 at worst.
             var room = precision == Precision.Float8 ? 8 : 1;
             Assert.Equal(expected.Loss, actual.Loss, 0.01 * room);
             Assert.True(measured.Worst < 0.05 * room, $"{what}: {measured.Name} is {measured.Worst} off");
@@ -75,7 +74,7 @@ public sealed class DocumentAttentionSpec
         Gpu.Require();
         var weights = new RandomWeights(Config, 1);
         using var engine = Gpu.Fused(Config, new OptimizerOptions(), weights, Rows, Tokens);
-        using var reference = new ReferenceEngine(Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, weights);
+        using var reference = Gpu.Reference(Config, new OptimizerOptions(), weights);
         var tokens = Text(Rows);
         foreach (ITrainingEngine either in new ITrainingEngine[] { engine, reference })
         {
