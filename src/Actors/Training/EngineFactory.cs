@@ -19,7 +19,7 @@ public static class EngineFactory
 {
     /// <summary>
     /// The engine that <see cref="TrainingOptions.Engine"/> names, with weights initialised from the run's seed. <c>auto</c>
-    /// takes the fused engine in bf16 on a GPU whose shapes it computes, and the reference engine elsewhere.
+    /// takes the fused engine in a 16-bit type on a GPU whose shapes it computes, and the reference engine elsewhere.
     /// </summary>
     /// <exception cref="RunRefusedException">The engine is not available here.</exception>
     /// <exception cref="LibtorchException">libtorch or the device is not available here.</exception>
@@ -28,12 +28,12 @@ public static class EngineFactory
         using var weights = options.InitialWeights is { } path ? Open(path) : null;
         IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : Matching(options.Model, weights);
         // The weights are made while libtorch loads, where it is likely that the fused engine will want them.
-        using var early = MayFuse(options.Training, out var ordinal) ? FusedStart.TryBegin(options.Model, ordinal, source) : null;
+        using var early = MayFuse(options.Training, out var ordinal) ? FusedStart.TryBegin(options.Model, options.Training.Precision ?? Precision.BFloat16, ordinal, source) : null;
         using (StartTrace.Phase("libtorch")) LibtorchRuntime.Load(options.Training.Libtorch);
         var devices = StartTrace.Phase("devices");
         var device = Devices.Parse(options.Training.Device);
         var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
-        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float8;
+        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float16 or Precision.Float8;
         if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
             throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
         devices.Dispose();
@@ -55,7 +55,7 @@ public static class EngineFactory
                 }
             case "fused" when !isFusible:
                 throw new RunRefusedException(
-                    $"training.engine = fused computes in bf16 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set training.engine = auto, or training.device and training.precision to what it needs");
+                    $"torch.engine = fused computes in bf16, fp16 or fp8 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set torch.engine = auto, or torch.device and torch.precision to what it needs");
             case "fused":
                 try
                 {
@@ -63,10 +63,10 @@ public static class EngineFactory
                 }
                 catch (NotSupportedException reason)
                 {
-                    throw new RunRefusedException($"training.engine = fused is not available here: {reason.Message}", reason);
+                    throw new RunRefusedException($"torch.engine = fused is not available here: {reason.Message}", reason);
                 }
             case var other:
-                throw new RunRefusedException($"training.engine must be auto, fused or reference, was {other}");
+                throw new RunRefusedException($"torch.engine must be auto, fused or reference, was {other}");
         }
     }
 
@@ -109,7 +109,7 @@ public static class EngineFactory
     {
         var choice = new FusedEngineOptions(
             options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
-            EightBitProducts: precision == Precision.Float8, options.Training.WideResidual);
+            precision, options.Training.WideResidual);
         return early is null
             ? FusedEngine.Create(options.Model, options.Optimizer, choice, source)
             : new FusedEngine(options.Model, options.Optimizer, choice, early.Weights);

@@ -106,6 +106,12 @@ internal static partial class Keys
         "Share of the learning rate that remains at the end of the schedule.",
         unit: "share", recipe: "lr_scheduler_kwargs.min_lr_rate");
 
+    public static readonly Key<OptimizerKind> Optimizer = Add(
+        new ChoiceKind<OptimizerKind>(("adamw", OptimizerKind.AdamW), ("adamw-8bit", OptimizerKind.AdamW8Bit), ("muon", OptimizerKind.Muon)),
+        "training.optimizer", "adamw",
+        "What updates the weights: adamw; adamw-8bit, whose moments take 2 bytes a parameter instead of 8 (those of the token embedding and of the norms stay in float32); muon for the layers' matrices, with adamw for the rest, at the same learning rate and decay.",
+        recipe: "optim");
+
     public static readonly Key<double> Beta1 = Add(new NumberKind(0, 1, belowMaximum: true), "training.adam-beta1", "0.9",
         "AdamW: decay of the running mean of the gradient.",
         recipe: "adam_beta1");
@@ -175,10 +181,10 @@ internal static partial class Keys
         recipe: "use_cpu");
 
     public static readonly Key<Precision?> Compute = Add(
-        new ChoiceKind<Precision?>(("auto", null), ("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("fp8", Precision.Float8)),
+        new ChoiceKind<Precision?>(("auto", null), ("float32", Precision.Float32), ("bf16", Precision.BFloat16), ("fp16", Precision.Float16), ("fp8", Precision.Float8)),
         "torch.precision", "auto",
-        "Type of activations and products; master weights are float32 always. auto takes bf16 where the GPU has it, float32 elsewhere; fp8 multiplies most of a layer in 8 bits (fused engine, Hopper or Ada).",
-        recipe: "bf16");
+        "Type of activations and products; master weights are float32 always. auto takes bf16 where the GPU has it, float32 elsewhere; fp16 scales the loss against underflow, and skips steps whose gradient overflows; fp8 multiplies most of a layer in 8 bits (fused engine, Hopper or Ada).",
+        recipe: "bf16, fp16");
 
     public static readonly Key<Precision> Residual = Add(
         new ChoiceKind<Precision>(("bf16", Precision.BFloat16), ("float32", Precision.Float32)),

@@ -57,6 +57,7 @@ internal static class RunOptionsBuilder
 
     private static OptimizerOptions BuildOptimizer(Settings settings) => new()
     {
+        Kind = settings.Get(Keys.Optimizer),
         Beta1 = settings.Get(Keys.Beta1),
         Beta2 = settings.Get(Keys.Beta2),
         Epsilon = settings.Get(Keys.Epsilon),

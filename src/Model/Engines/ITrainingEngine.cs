@@ -26,8 +26,15 @@ public interface ITrainingEngine : IDisposable
     /// <summary>Mean cross-entropy in nats per predicted token, 0 where nothing is predicted; changes nothing.</summary>
     double Evaluate(MicroBatch batch);
 
-    /// <summary>Optimiser steps taken: what bias correction counts.</summary>
+    /// <summary>Optimiser steps taken, without skipped ones: what bias correction counts.</summary>
     long Step { get; set; }
+
+    /// <summary>The loss scale of fp16 training; null in other types, where setting it does nothing.</summary>
+    LossScaling? LossScale
+    {
+        get => null;
+        set { }
+    }
 
     /// <summary>The state a checkpoint holds: float32 weights and moments by parameter name, in the checkpoint's order.</summary>
     IReadOnlyList<IParameterState> Parameters { get; }
@@ -52,10 +59,10 @@ public enum StateKind
     /// <summary>The weight in float32 (the master weight where the model computes in less).</summary>
     Weight,
 
-    /// <summary>AdamW's running mean of the gradient.</summary>
+    /// <summary>AdamW's running mean of the gradient; Muon's momentum.</summary>
     FirstMoment,
 
-    /// <summary>AdamW's running mean of the squared gradient.</summary>
+    /// <summary>AdamW's running mean of the squared gradient; zero where Muon updates.</summary>
     SecondMoment,
 
     /// <summary>The accumulated gradient since the last update; read only.</summary>

@@ -17,9 +17,9 @@ internal sealed class FusedPasses(
     private readonly int _count = buffers.Positions;
     private readonly float _epsilon = (float)shape.Model.RmsNormEpsilon;
 
-    private nint High(long offset) => buffers.WeightsHigh + (nint)(offset * 2);
-    private nint Low(long offset) => buffers.WeightsLow + (nint)(offset * 2);
-    private nint Gradient(long offset) => buffers.Gradients + (nint)(offset * 4);
+    private nint High(long offset) => buffers.Flat.High(offset);
+    private nint Low(long offset) => buffers.Flat.Low(offset);
+    private nint Gradient(long offset) => buffers.Flat.Gradient(offset);
     private nint At(long offset) => buffers.Arena + (nint)offset;
     private long Norm(int index) => layout.Norms + (long)index * shape.Hidden;
 
@@ -246,7 +246,7 @@ internal sealed class FusedPasses(
             products.Forward(At(plan.Logits), input, weight, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head");
             kernels.Launch("classifier", rows, 1024, At(plan.Logits), At(plan.Losses) + (nint)start * 4, buffers.Labels + (nint)start * 4,
-                buffers.LossScale, backward ? 1 : 0);
+                buffers.LossWeight, buffers.LossScale, backward ? 1 : 0);
             timer.Lap("classifier");
             if (!backward) continue;
             products.InputGradient(At(plan.DNormalized) + (nint)start * shape.Hidden * 2, At(plan.Logits), weight, rows, shape.Hidden, shape.VocabularyPadded);

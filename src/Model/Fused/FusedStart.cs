@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Streaming.Model.Engines;
 using Streaming.Model.Measurement;
 using Streaming.Model.Parameters;
 
@@ -13,15 +14,16 @@ public sealed class FusedStart : IDisposable
 
     /// <summary>Begins, where NVIDIA's driver is installed and the model's shape is one of the fused engine's; null elsewhere.</summary>
     /// <param name="model">The model's shape.</param>
+    /// <param name="precision">What will be computed in.</param>
     /// <param name="device">GPU index.</param>
     /// <param name="source">The first weights; belongs to this until it is disposed.</param>
-    public static FusedStart? TryBegin(MistralConfig model, int device, IWeightSource source)
+    public static FusedStart? TryBegin(MistralConfig model, Precision precision, int device, IWeightSource source)
     {
         if (!NativeLibrary.TryLoad("libcuda.so.1", out _))
             return null;
         try
         {
-            var start = new FusedStart(new PreparedWeights(model, source));
+            var start = new FusedStart(new PreparedWeights(model, source, precision == Precision.Float16));
             new Thread(() =>
             {
                 using (StartTrace.Phase("context, ahead")) Cuda.CudaDevice.Prepare(device);

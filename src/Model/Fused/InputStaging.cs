@@ -30,8 +30,8 @@ internal sealed unsafe class InputStaging
 
     private const int ScalarBytes = 16;
 
-    /// <summary>Host memory of the current slot for a few numbers that are uploaded apart.</summary>
-    public float* Scalars => (float*)(_slots[_slot] + _buffers.Input.Bytes);
+    /// <summary>Host memory of the current slot for a number that is uploaded apart.</summary>
+    public float* Scalar => (float*)(_slots[_slot] + _buffers.Input.Bytes);
 
     /// <summary>Queues the upload of token ids, labels, the embedding's plan and the documents' boundaries; rows that are absent predict nothing.</summary>
     /// <returns>Documents, absent rows included, and tokens that are predicted and count.</returns>

@@ -16,21 +16,28 @@ public sealed unsafe class PreparedWeights : IDisposable
     private readonly CancellationTokenSource _cancellation = new();
     private readonly Task _work;
     private ushort* _high;
-    private short* _low;
+    private void* _low;
 
     /// <summary>Begins. The source is read by one thread, until <see cref="Dispose"/> has returned.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="source">Its weights.</param>
+    /// <param name="halfPrecision">fp16 weights beside whole float32 masters, instead of float32 in two halves.</param>
     /// <exception cref="NotSupportedException">The fused engine cannot compute the model's shape.</exception>
-    public PreparedWeights(MistralConfig model, IWeightSource source)
+    public PreparedWeights(MistralConfig model, IWeightSource source, bool halfPrecision = false)
     {
         _model = model;
+        IsHalfPrecision = halfPrecision;
         _layout = new ParameterLayout(FusedShape.From(model));
         _high = (ushort*)NativeMemory.AllocZeroed((nuint)_layout.Count, sizeof(ushort));
-        _low = (short*)NativeMemory.AllocZeroed((nuint)_layout.Count, sizeof(short));
+        _low = NativeMemory.AllocZeroed((nuint)_layout.Count, (nuint)(halfPrecision ? sizeof(float) : sizeof(short)));
         _work = Task.Factory.StartNew(() => Fill(source), _cancellation.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Elements of each half.</summary>
     public long Count => _layout.Count;
+
+    /// <summary>The upper halves are fp16, the lower ones float32.</summary>
+    public bool IsHalfPrecision { get; }
 
     /// <summary>Waits; addresses of the upper and the lower halves in the order of <see cref="ParameterLayout"/>, valid until <see cref="Dispose"/>.</summary>
     /// <exception cref="Exception">What the source failed with.</exception>
@@ -56,8 +63,7 @@ public sealed unsafe class PreparedWeights : IDisposable
                 {
                     var start = piece * PieceElements;
                     var length = Math.Min(PieceElements, count - start);
-                    MasterWeight.Split(new ReadOnlySpan<float>(values + start, length),
-                        new Span<ushort>(_high + entry.Offset + start, length), new Span<short>(_low + entry.Offset + start, length));
+                    Split(new ReadOnlySpan<float>(values + start, length), entry.Offset + start);
                 });
             }
         }
@@ -65,6 +71,18 @@ public sealed unsafe class PreparedWeights : IDisposable
         {
             NativeMemory.Free(values);
         }
+    }
+
+    private void Split(ReadOnlySpan<float> values, long offset)
+    {
+        var high = new Span<ushort>(_high + offset, values.Length);
+        if (!IsHalfPrecision)
+        {
+            MasterWeight.Split(values, high, new Span<short>((short*)_low + offset, values.Length));
+            return;
+        }
+        values.CopyTo(new Span<float>((float*)_low + offset, values.Length));
+        for (var i = 0; i < values.Length; i++) high[i] = BitConverter.HalfToUInt16Bits((Half)values[i]);
     }
 
     /// <summary>Stops the work and gives the memory back.</summary>

@@ -24,7 +24,7 @@ internal static class Gpu
         MistralConfig config, OptimizerOptions optimizer, IWeightSource weights, int rows, int tokens, Precision precision = Precision.BFloat16,
         bool wide = false, bool deterministic = false) =>
         FusedEngine.Create(config, optimizer, new FusedEngineOptions(rows, tokens, Device: 0, deterministic,
-            Path.Combine(Path.GetTempPath(), "streaming-kernels"), EightBitProducts: precision == Precision.Float8, wide), weights);
+            Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide), weights);
 
     /// <summary>The reference engine in float32 on the GPU.</summary>
     public static ReferenceEngine Reference(MistralConfig config, OptimizerOptions optimizer, IWeightSource weights) =>

@@ -7,7 +7,7 @@ namespace Streaming.Model.Fused.Cuda;
 /// One GPU: its primary context (the one libtorch uses), the stream that everything is ordered on, and the memory taken from it.
 /// All calls come from the thread that created it.
 /// </summary>
-internal sealed class CudaDevice : IDisposable
+internal sealed class CudaDevice : IDeviceMemory, IDisposable
 {
     private readonly List<nint> _allocations = [];
     private readonly List<nint> _pinned = [];

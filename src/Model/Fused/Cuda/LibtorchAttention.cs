@@ -36,7 +36,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
     private readonly delegate* unmanaged<nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*, nint*, int> _flashForward;
     private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*, int> _flashBackward;
 
-    public LibtorchAttention(CudaDevice device, FusedShape shape, int rows, int tokens, AttentionKernel kernel, bool deterministic)
+    public LibtorchAttention(CudaDevice device, FusedShape shape, bool halfPrecision, int rows, int tokens, AttentionKernel kernel, bool deterministic)
     {
         (_device, _shape, _rows, _tokens, _kernel) = (device, shape, rows, tokens, kernel);
         _scale = 1.0 / Math.Sqrt(shape.HeadSize);
@@ -48,7 +48,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         _fromBlob = (delegate* unmanaged<void*, long, long*, long*, long, int, int, int, nint*, int>)NativeLibrary.GetExport(cpu, "aoti_torch_create_tensor_from_blob");
         _dataPointer = (delegate* unmanaged<nint, nint*, int>)NativeLibrary.GetExport(cpu, "aoti_torch_get_data_ptr");
         _delete = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(cpu, "aoti_torch_delete_tensor_object");
-        _type = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_dtype_bfloat16"))();
+        _type = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, halfPrecision ? "aoti_torch_dtype_float16" : "aoti_torch_dtype_bfloat16"))();
         _boundaryType = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_dtype_int32"))();
         _cuda = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_device_type_cuda"))();
         _deleteGuard = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(cuda, "aoti_torch_delete_cuda_stream_guard");
@@ -166,7 +166,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         if (!NativeLibrary.TryGetExport(library, "_ZN2at13globalContextEv", out var context)
             || !NativeLibrary.TryGetExport(library, "_ZN2at7Context26setDeterministicAlgorithmsEbb", out var set))
         {
-            if (value) throw new NotSupportedException("this libtorch offers no deterministic attention: set training.deterministic = false");
+            if (value) throw new NotSupportedException("this libtorch offers no deterministic attention: set torch.deterministic = false");
             return;
         }
         ((delegate* unmanaged<nint, byte, byte, void>)set)(((delegate* unmanaged<nint>)context)(), value ? (byte)1 : (byte)0, 0);

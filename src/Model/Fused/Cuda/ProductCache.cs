@@ -22,15 +22,7 @@ internal sealed class ProductCache
     public ProductCache(string folder, string identity)
     {
         _path = Path.Combine(folder, "products-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..16] + ".txt");
-        try
-        {
-            foreach (var line in File.ReadLines(_path))
-                Read(line);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // Nothing is known yet: it is measured.
-        }
+        Load();
     }
 
     /// <summary>cublasLtMatmulAlgo_t of that product; null where it was not measured.</summary>
@@ -47,6 +39,7 @@ internal sealed class ProductCache
     {
         if (!_changed) return;
         _changed = false;
+        Load(); // what another one has added meanwhile
         var aside = $"{_path}.{Environment.ProcessId}";
         try
         {
@@ -61,7 +54,20 @@ internal sealed class ProductCache
         }
     }
 
-    // A line that is not whole is as good as none.
+    private void Load()
+    {
+        try
+        {
+            foreach (var line in File.ReadLines(_path))
+                Read(line);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Nothing is known yet: it is measured.
+        }
+    }
+
+    // A line that is not whole is as good as none; what is known already stays.
     private void Read(string line)
     {
         var parts = line.Split('\t');
@@ -71,6 +77,6 @@ internal sealed class ProductCache
         if (words.Length != Words) return;
         for (var i = 0; i < Words; i++)
             if (!ulong.TryParse(words[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out algorithm[i])) return;
-        _algorithms[parts[0]] = algorithm;
+        _algorithms.TryAdd(parts[0], algorithm);
     }
 }

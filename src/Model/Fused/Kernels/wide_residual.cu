@@ -30,7 +30,7 @@ static __device__ __forceinline__ void pack_planes(const float* values, uint4& h
 
 // stream (N, D) = table[tokens] in float32; one thread copies 8 values.
 extern "C" __global__ void embedding_forward_wide(uint4* stream_high, uint4* stream_low, const int* tokens, const half_bits* table_high,
-    const half_bits* table_low, int count)
+    const master_rest* table_low, int count)
 {
     const int row_vectors = HIDDEN / VECTOR;
     uint64 index = (uint64)blockIdx.x * blockDim.x + threadIdx.x;
@@ -44,7 +44,7 @@ extern "C" __global__ void embedding_forward_wide(uint4* stream_high, uint4* str
 
 template <bool EIGHT_BITS>
 static __device__ __forceinline__ void norm_forward_wide(uint4* y, uint2* y8, Scaling* scaling, float* scales, uint4* stream_high,
-    uint4* stream_low, const uint4* branch, const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon)
+    uint4* stream_low, const uint4* branch, const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon)
 {
     __shared__ float scratch[ROW_BLOCK / 32][2];
     const int row_vectors = HIDDEN / VECTOR;
@@ -95,14 +95,14 @@ static __device__ __forceinline__ void norm_forward_wide(uint4* y, uint2* y8, Sc
 
 // stream (N, D) += branch (N, D), unless branch is 0; y (N, D) = the norm of stream; scales (N) = 1 / rms of each row.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward_wide(uint4* y, float* scales, uint4* stream_high,
-    uint4* stream_low, const uint4* branch, const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon)
+    uint4* stream_low, const uint4* branch, const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon)
 {
     norm_forward_wide<false>(y, 0, 0, scales, stream_high, stream_low, branch, weight_high, weight_low, count, epsilon);
 }
 
 // The same, and y8 (N, D) = y in e4m3.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward_wide_e4m3(uint4* y, uint2* y8, Scaling* scaling, float* scales,
-    uint4* stream_high, uint4* stream_low, const uint4* branch, const half_bits* weight_high, const half_bits* weight_low, int count,
+    uint4* stream_high, uint4* stream_low, const uint4* branch, const half_bits* weight_high, const master_rest* weight_low, int count,
     float epsilon)
 {
     norm_forward_wide<true>(y, y8, scaling, scales, stream_high, stream_low, branch, weight_high, weight_low, count, epsilon);
@@ -161,7 +161,7 @@ static __device__ __forceinline__ void pack_gradient(const float* values, uint4&
 
 template <bool EIGHT_BITS>
 static __device__ __forceinline__ void norm_backward_wide(uint4* d_stream, uint4* d_rest, uint2* d_stream8, Scaling* scaling,
-    float* partials, const uint4* y, const float* scales, const uint4* d_y, const half_bits* weight_high, const half_bits* weight_low,
+    float* partials, const uint4* y, const float* scales, const uint4* d_y, const half_bits* weight_high, const master_rest* weight_low,
     int count, int add)
 {
     __shared__ float scratch[2][ROW_BLOCK / 32][2];
@@ -264,7 +264,7 @@ static __device__ __forceinline__ void norm_backward_wide(uint4* d_stream, uint4
 //   d_stream and d_rest (N, D) += the gradient of the stream  (or = where `add` is 0);
 //   partials (gridDim, D) = this block's share of the weight gradient, summed by rms_norm_weight_gradient.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward_wide(uint4* d_stream, uint4* d_rest, float* partials,
-    const uint4* y, const float* scales, const uint4* d_y, const half_bits* weight_high, const half_bits* weight_low, int count, int add)
+    const uint4* y, const float* scales, const uint4* d_y, const half_bits* weight_high, const master_rest* weight_low, int count, int add)
 {
     norm_backward_wide<false>(d_stream, d_rest, 0, 0, partials, y, scales, d_y, weight_high, weight_low, count, add);
 }
@@ -272,7 +272,7 @@ extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward_wid
 // The same, and d_stream8 (N, D) = d_stream in e5m2.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward_wide_e5m2(uint4* d_stream, uint4* d_rest,
     uint2* d_stream8, Scaling* scaling, float* partials, const uint4* y, const float* scales, const uint4* d_y,
-    const half_bits* weight_high, const half_bits* weight_low, int count, int add)
+    const half_bits* weight_high, const master_rest* weight_low, int count, int add)
 {
     norm_backward_wide<true>(d_stream, d_rest, d_stream8, scaling, partials, y, scales, d_y, weight_high, weight_low, count, add);
 }
