@@ -33,6 +33,20 @@ public sealed class PreparedWeightsSpec
     }
 
     [Fact]
+    public unsafe void In_fp16_the_masters_are_whole_and_the_weights_their_rounding()
+    {
+        var source = new RandomWeights(Config, 3);
+        using var prepared = new PreparedWeights(Config, source, halfPrecision: true);
+        var (high, low) = prepared.Wait();
+
+        var masters = new Span<float>((void*)low, (int)prepared.Count).ToArray();
+        Assert.Equal(masters.Select(value => BitConverter.HalfToUInt16Bits((Half)value)), new Span<ushort>((void*)high, masters.Length).ToArray());
+        var expected = new float[Config.HiddenSize * Config.VocabularySize];
+        source.Read(ModelParameter.Of(Config)[0], expected);
+        Assert.Equal(expected, masters[..expected.Length]);
+    }
+
+    [Fact]
     public void Many_are_split_as_one_is()
     {
         var random = new Random(1);

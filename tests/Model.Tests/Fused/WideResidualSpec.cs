@@ -116,6 +116,43 @@ public sealed class WideResidualSpec
         }
     }
 
+    [Theory, MemberData(nameof(KernelDevices.EachFloat16), MemberType = typeof(KernelDevices))]
+    public void In_fp16_the_stream_is_as_wide_and_its_gradient_has_22_bits(string device)
+    {
+        using var bench = new KernelBench(device);
+        var (hidden, rows) = (bench.Shape.Hidden, 2 * bench.Shape.RowsPerBlock + 1);
+        var (stream, branch, weight) = (bench.Random.DrawFloats(rows * hidden, ValueKind.Normal), bench.DrawHalf(rows * hidden, ValueKind.Normal), Weight(bench));
+        var (streamHigh, streamLow) = (bench.Upload(Planes.High(stream)), bench.Upload(Planes.Low(stream)));
+        var (y, scales) = (bench.Allocate<ushort>(rows * hidden), bench.Allocate<float>(rows));
+        var (high, low) = bench.UploadMasters(weight);
+        bench.Launch("rms_norm_forward_wide", 3, FusedShape.RowBlock, y, scales, streamHigh, streamLow, bench.Upload(branch), high, low, rows, Epsilon);
+        float[] sums = [.. stream.Zip(branch, (x, b) => x + (float)bench.Half.ToDouble(b))];
+        Assert.Equal(sums, Planes.Join(streamHigh.Download(), streamLow.Download()));
+        Agreement.Rounded(bench.Half, "y", PerRow(rows, hidden, row => RmsNormReference.Forward(Wide(sums, row, hidden), weight, Epsilon)), y.Download());
+
+        ushort Rounded(float value) => bench.Half.Nearest(value);
+        ushort Rest(float value) => bench.Half.Nearest(value - bench.Half.ToDouble(Rounded(value)));
+        float Joined(ushort rounded, ushort rest) => (float)(bench.Half.ToDouble(rounded) + bench.Half.ToDouble(rest));
+        var (residual, gradient) = (bench.Random.DrawFloats(rows * hidden, ValueKind.Normal), bench.DrawHalf(rows * hidden, ValueKind.Normal));
+        var (result, rest) = (bench.Upload([.. residual.Select(Rounded)]), bench.Upload([.. residual.Select(Rest)]));
+        bench.Launch("rms_norm_backward_wide", 2, FusedShape.RowBlock, result, rest, bench.Allocate<float>(2 * hidden), y, scales, bench.Upload(gradient), high, low, rows, 1);
+
+        var expected = new Expected[rows * hidden];
+        var (outputs, inverse) = (bench.Half.ToDoubles(y.Download()), scales.Download());
+        for (var i = 0; i < expected.Length; i++)
+        {
+            var (row, column) = (i / hidden, i % hidden);
+            var mean = Enumerable.Range(row * hidden, hidden).Average(k => bench.Half.ToDouble(gradient[k]) * outputs[k]);
+            var change = inverse[row] * (bench.Half.ToDouble(gradient[i]) * weight[column] - outputs[i] / weight[column] * mean);
+            var value = Joined(Rounded(residual[i]), Rest(residual[i])) + change;
+            // Two roundings to 11 bits each leave 2^-22 of the value, or half of fp16's smallest step, 2^-25.
+            expected[i] = new(value, 1e-5 * (1 + Math.Abs(change)) / 4 + Math.Abs(value) / (1 << 22) + 1.0 / (1 << 25));
+        }
+        var (downloaded, remainder) = (result.Download(), rest.Download());
+        Agreement.Near("gradient", expected, [.. downloaded.Zip(remainder, Joined)]);
+        Assert.Equal([.. downloaded.Zip(remainder, (r, l) => Rounded(Joined(r, l)))], downloaded);
+    }
+
     [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
     public void A_gradient_that_is_no_number_is_none_in_what_the_products_read(string device)
     {
