@@ -95,7 +95,7 @@ internal sealed class TrainingSession : IDisposable
 
     public void Accumulate(TokenBatch batch)
     {
-        Engine.Accumulate(batch.Tokens, batch.Rows, _options.Training.GradientAccumulationSteps);
+        Engine.Accumulate(batch.ToMicroBatch(), _options.Training.GradientAccumulationSteps);
         _microBatches++;
         _stepTokens += batch.Tokens.Length;
         _consumed = batch.Cursor;
