@@ -135,8 +135,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public StepResult Update(double learningRate)
     {
-        *(StepScalars*)_hostScalars = _update.Scalars(learningRate, Step + 1);
-        Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
+        UploadScalars(learningRate);
         Check(cuGraphLaunch(_updateGraph, _device.Stream), "launch the optimiser step");
         _buffers.Flat.Moments.Updated();
         var scalars = ReadScalars();
@@ -162,7 +161,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var predicted = Upload(tokens, rows);
         SetLossWeight(1.0f / predicted);
         var states = new LibtorchAttention.State[_shape.Layers];
-        Check(cuMemsetD32Async(_buffers.Flat.Scalars + StepScalars.UpdateOffset, 0, 1, _device.Stream), "clear the learning rate");
+        UploadScalars(learningRate: 0);
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);
@@ -234,6 +233,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         SetLossWeight(1.0f / Upload(tokens, _options.Rows));
         _passes.Forward(_states);
         _passes.Backward(_states);
+        UploadScalars(learningRate: 0);
         QueueUpdate();
         foreach (var state in _states) _attention.Release(state);
         _buffers.Flat.ClearGradients();
@@ -303,6 +303,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var slot = (float*)(_inputs[_slot] + _buffers.Input.Bytes);
         *slot = weight;
         Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)slot, sizeof(float), _device.Stream), "upload the loss's weight");
+    }
+
+    private void UploadScalars(double learningRate)
+    {
+        *(StepScalars*)_hostScalars = _update.Scalars(learningRate, Step + 1);
+        Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
     }
 
     private StepScalars ReadScalars()
