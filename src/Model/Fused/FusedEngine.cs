@@ -189,7 +189,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
-        Check(cuMemsetD32Async(_buffers.Flat.Scalars + StepScalars.UpdateOffset, 0, 1, _device.Stream), "clear the learning rate");
+        UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);

@@ -95,7 +95,7 @@ public sealed class OptimizersOnGpuSpec
     private static FusedEngine Fused(OptimizerKind kind, Precision precision)
     {
         CudaKernelDevice.SkipWhereMissing();
-        return new FusedEngine(Config, Options(kind), new FusedEngineOptions(Rows, Tokens, 0, Deterministic: true, CudaKernelDevice.CacheFolder, precision), new RandomWeights(Config, 1));
+        return FusedEngine.Create(Config, Options(kind), new FusedEngineOptions(Rows, Tokens, 0, Deterministic: true, CudaKernelDevice.CacheFolder, precision), new RandomWeights(Config, 1));
     }
 
     private static float[] Train(FusedEngine engine, int from, int to) => [.. Enumerable.Range(from, to - from).Select(step =>
