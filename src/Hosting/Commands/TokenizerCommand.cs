@@ -36,6 +36,7 @@ internal static class TokenizerCommand
     {
         using var stop = new CancellationTokenSource();
         var stoppedBy = 0;
+        StopSignals.HeedInterrupt();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, 2));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, 15));
         using var system = ActorSystem.Create("tokenizer", "akka { loglevel = WARNING, stdout-loglevel = OFF }");

@@ -14,16 +14,16 @@ internal sealed class Alphabet
     private readonly ushort[] _codes;
     private readonly Rune[] _characters;
 
-    /// <param name="counts">Of each code point.</param>
+    /// <param name="counts">Of each code point, up to the highest that is ever asked for.</param>
     /// <param name="coverage">Share of the characters that are to be covered.</param>
     public Alphabet(ReadOnlySpan<long> counts, double coverage)
     {
         var found = new List<(long Count, int CodePoint)>();
-        foreach (var (codePoint, count) in counts.ToArray().Index())
+        for (var codePoint = 0; codePoint < counts.Length; codePoint++)
         {
-            Total += count;
-            if (count > 0 && codePoint is not ('\t' or '\0'))
-                found.Add((count, codePoint));
+            Total += counts[codePoint];
+            if (counts[codePoint] > 0 && codePoint is not ('\t' or '\0'))
+                found.Add((counts[codePoint], codePoint));
         }
         found.Sort((one, other) => one.Count != other.Count ? other.Count.CompareTo(one.Count) : one.CodePoint.CompareTo(other.CodePoint));
         var covered = 0L;

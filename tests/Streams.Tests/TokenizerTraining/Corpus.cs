@@ -33,7 +33,7 @@ internal static class Corpus
     /// <summary>Runs of sentences whose characters all have a code.</summary>
     public static TextRuns RunsOf(params IEnumerable<string> sentences)
     {
-        var counts = new long[0x110000];
+        var counts = new long[sentences.SelectMany(sentence => sentence.EnumerateRunes()).Max(character => character.Value) + 1];
         foreach (var character in sentences.SelectMany(sentence => sentence.EnumerateRunes()))
             counts[character.Value]++;
         var runs = new TextRuns(new Alphabet(counts, coverage: 1));
