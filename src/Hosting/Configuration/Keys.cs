@@ -186,6 +186,11 @@ internal static partial class Keys
         "Type of activations and products; master weights are float32 always. auto takes bf16 where the GPU has it, float32 elsewhere; fp16 scales the loss against underflow, and skips steps whose gradient overflows; fp8 multiplies most of a layer in 8 bits (fused engine, Hopper or Ada).",
         recipe: "bf16, fp16");
 
+    public static readonly Key<Precision> Residual = Add(
+        new ChoiceKind<Precision>(("bf16", Precision.BFloat16), ("float32", Precision.Float32)),
+        "torch.residual", "bf16",
+        "Type of the fused engine's residual stream, to which every layer adds: float32 rounds it nowhere, as Transformers under autocast, and is a few percent slower.");
+
     public static readonly Key<string> Engine = Add(new ChoiceKind<string>(("auto", "auto"), ("fused", "fused"), ("reference", "reference")),
         "torch.engine", "auto",
         "Implementation of the model: fused kernels (CUDA only) or the readable reference; auto takes the fastest that the device has.");

@@ -80,6 +80,7 @@ internal static class RunOptionsBuilder
         Precision = settings.Get(Keys.Compute),
         Engine = settings.Get(Keys.Engine),
         Deterministic = settings.Get(Keys.Deterministic),
+        WideResidual = settings.Get(Keys.Residual) == Precision.Float32,
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
         MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
         Resume = settings.Get(Keys.Resume),

@@ -15,17 +15,16 @@ public interface ITrainingEngine : IDisposable
     long ParameterCount { get; }
 
     /// <summary>Forward and backward pass of one micro-batch; its gradient counts as 1/<paramref name="microBatches"/> of the step's.</summary>
-    /// <param name="tokens">Token ids (rows, columns); labels are the same tokens, shifted inside, as Transformers does.</param>
-    /// <param name="rows">Sequences.</param>
+    /// <param name="batch">Tokens; labels are the same tokens, shifted inside, as Transformers does. Where nothing is predicted nothing is added.</param>
     /// <param name="microBatches">Micro-batches in this step.</param>
-    void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches);
+    void Accumulate(MicroBatch batch, int microBatches);
 
     /// <summary>Clips the accumulated gradient by its global norm, updates the weights, clears the gradient.</summary>
     /// <param name="learningRate">The step's learning rate.</param>
     StepResult Update(double learningRate);
 
-    /// <summary>Mean cross-entropy in nats per predicted token; changes nothing.</summary>
-    double Evaluate(ReadOnlySpan<int> tokens, int rows);
+    /// <summary>Mean cross-entropy in nats per predicted token, 0 where nothing is predicted; changes nothing.</summary>
+    double Evaluate(MicroBatch batch);
 
     /// <summary>Optimiser steps taken, without skipped ones: what bias correction counts.</summary>
     long Step { get; set; }

@@ -69,12 +69,13 @@ public sealed class ReferenceEngine : ITrainingEngine
     /// <summary>The model itself, for generation.</summary>
     internal MistralForCausalLM Network => _model;
 
-    public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    public void Accumulate(MicroBatch batch, int microBatches)
     {
-        CheckTokens(tokens, rows);
+        CheckTokens(batch.Tokens);
         SetMicroBatches(microBatches);
         using var temporaries = NewDisposeScope();
-        var loss = _model.Loss(HostTensors.FromTokens(tokens, rows, _device));
+        if (_model.Loss(batch, _device) is not { } loss)
+            return;
         loss.mul(_gradientShare).backward();
         using (no_grad())
             _loss.add_(loss, _share);
@@ -102,21 +103,19 @@ public sealed class ReferenceEngine : ITrainingEngine
         return new StepResult(loss, norm, Skipped: !finite);
     }
 
-    public double Evaluate(ReadOnlySpan<int> tokens, int rows)
+    public double Evaluate(MicroBatch batch)
     {
-        CheckTokens(tokens, rows);
+        CheckTokens(batch.Tokens);
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
-        var loss = HostTensors.Scalar(_model.Loss(HostTensors.FromTokens(tokens, rows, _device)));
+        var loss = _model.Loss(batch, _device) is { } mean ? HostTensors.Scalar(mean) : 0;
         GC.KeepAlive(this);
         return loss;
     }
 
     /// <summary>An id outside the vocabulary would read other memory, and on a GPU end the process's use of it.</summary>
-    private void CheckTokens(ReadOnlySpan<int> tokens, int rows)
+    private void CheckTokens(ReadOnlySpan<int> tokens)
     {
-        if (rows < 1 || tokens.Length % rows != 0 || tokens.Length / rows < 2)
-            throw new ArgumentException($"{tokens.Length} tokens are not {rows} rows of equal length and at least 2 tokens", nameof(tokens));
         foreach (var token in tokens)
         {
             if ((uint)token >= (uint)Model.VocabularySize)

@@ -8,13 +8,15 @@ internal sealed class FusedBuffers
 {
     private const int NormBlocksPerMultiprocessor = 2;
 
-    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, Precision precision, int rows, int tokens)
+    public FusedBuffers(
+        CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, Precision precision, int rows, int tokens, bool wideResidual)
     {
         var eightBits = precision == Precision.Float8;
         (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
         Chunk = ChunkFor(Positions);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual);
+        WideResidual = wideResidual;
 
         Flat = new FlatBuffers(device, layout, optimizer, precision == Precision.Float16);
         ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(layout, optimizer, Plan.Bytes));
@@ -44,6 +46,10 @@ internal sealed class FusedBuffers
     public EightBitOperands? EightBits { get; }
 
     public FlatBuffers Flat { get; }
+
+    /// <summary>The residual stream is float32.</summary>
+    public bool WideResidual { get; }
+
     public nint Arena { get; }
 
     /// <summary>Size of the arena: what activations need, or the optimiser where that is more.</summary>
@@ -66,9 +72,10 @@ internal sealed class FusedBuffers
     public nint JoinBegin => InputBase + Input.JoinBegin;
     public nint JoinToken => InputBase + Input.JoinToken;
     public nint Counts => InputBase + Input.Counts;
+    public nint Boundaries => InputBase + Input.Boundaries;
 
-    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
+    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual) =>
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
 
@@ -95,7 +102,9 @@ internal sealed class FusedBuffers
     }
 }
 
-/// <summary>One upload a micro-batch: token ids, labels, and the order in which the embedding's gradient is summed. Byte offsets.</summary>
+/// <summary>
+/// One upload a micro-batch: token ids, labels, the order in which the embedding's gradient is summed, where documents begin. Byte offsets.
+/// </summary>
 internal sealed class InputLayout
 {
     public InputLayout(int positions)
@@ -109,6 +118,7 @@ internal sealed class InputLayout
         JoinBegin = Take(EmbeddingPlan.MaximalJoins(positions) + 1);
         JoinToken = Take(EmbeddingPlan.MaximalJoins(positions));
         Counts = Take(2);
+        Boundaries = Take(positions + 1);
     }
 
     public int Tokens { get; }
@@ -120,6 +130,10 @@ internal sealed class InputLayout
     public int JoinBegin { get; }
     public int JoinToken { get; }
     public int Counts { get; }
+
+    /// <summary>Documents' starts and the end, filled up with the end: empty documents.</summary>
+    public int Boundaries { get; }
+
     public int Bytes { get; private set; }
 
     private int Take(int count)

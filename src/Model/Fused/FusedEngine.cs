@@ -1,6 +1,7 @@
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
+using Streaming.Model.Measurement;
 using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
@@ -14,7 +15,9 @@ namespace Streaming.Model.Fused;
 /// <param name="Deterministic">Two runs agree to the last bit; costs a little speed.</param>
 /// <param name="KernelCache">Folder of compiled kernels.</param>
 /// <param name="Precision">bf16, fp16, or fp8, which needs compute capability 8.9.</param>
-public sealed record FusedEngineOptions(int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16);
+/// <param name="WideResidual">The residual stream and its gradient are float32, as in Transformers under autocast, instead of 16 bits.</param>
+public sealed record FusedEngineOptions(
+    int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false);
 
 /// <summary>
 /// Mistral trained on one CUDA GPU without autograd: 16-bit products with float32 accumulation, float32 master weights, gradients and
@@ -22,7 +25,8 @@ public sealed record FusedEngineOptions(int Rows, int Tokens, int Device, bool D
 /// </summary>
 public sealed unsafe class FusedEngine : ITrainingEngine
 {
-    private const int InputSlots = 4;
+    // Blocks of a grid's second dimension, of which FlashAttention-2 takes one a document.
+    private const int MaximalDocuments = 65_535;
 
     private readonly OptimizerKind _optimizer;
     private readonly FusedEngineOptions _options;
@@ -37,60 +41,71 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly FusedOptimizer _update;
     private readonly MatrixProducts? _muonProducts;
     private readonly StepTimer _timer;
-    private readonly EmbeddingPlan _embedding;
+    private readonly InputStaging _input;
     private readonly LibtorchAttention.State[] _states;
-    private readonly nint[] _inputs = new nint[InputSlots], _inputEvents = new nint[InputSlots];
     private readonly nint _hostScalars;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
     private nint _trainGraph, _evaluateGraph, _updateGraph;
-    private int _slot;
+    private int _documents;
     private bool _weightsChanged = true;
     private LossScaling? _lossScale;
 
+    /// <summary>An engine with the weights of <paramref name="weights"/>.</summary>
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
-    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
+    public static FusedEngine Create(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
     {
+        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16);
+        return new FusedEngine(model, optimizer, options, prepared);
+    }
+
+    /// <param name="model">The model's shape.</param>
+    /// <param name="optimizer">How weights are updated.</param>
+    /// <param name="options">What the engine is built for.</param>
+    /// <param name="weights">The first weights, of the same model; not needed afterwards.</param>
+    /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
+    /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
+    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, PreparedWeights weights)
+    {
+        if (weights.IsHalfPrecision != (options.Precision == Precision.Float16))
+            throw new ArgumentException("the weights were prepared for another precision", nameof(weights));
         LibtorchRuntime.Load();
         (_optimizer, _options) = (optimizer.Kind, options);
         _shape = FusedShape.From(model);
         _layout = new ParameterLayout(_shape);
-        _device = new CudaDevice(options.Device);
+        using (StartTrace.Phase("context")) _device = new CudaDevice(options.Device);
         if (_device.ComputeCapability.Major < 8)
             throw new NotSupportedException($"the fused engine computes in bf16, which {_device.Name} (compute capability {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}) does not have: set torch.engine = reference");
         if (options.Precision == Precision.Float8 && (_device.ComputeCapability.Major, _device.ComputeCapability.Minor).CompareTo((8, 9)) < 0)
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
         (_memoryBefore, var total) = CudaDevice.Memory();
         _available = total - _memoryBefore;
-        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors);
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         var half = options.Precision == Precision.Float16;
-        _attention = new LibtorchAttention(_device, _shape, half, options.Rows, options.Tokens,
-            window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn, options.Deterministic);
-        _kernels = new KernelModule(_device,
-            KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape, half), _device.ComputeCapability, options.KernelCache));
-        _products = new MatrixProducts(_device, half ? CublasLt.Float16 : CublasLt.BFloat16, options.Deterministic);
-        _buffers = AllocateBuffers();
+        using (StartTrace.Phase("libtorch on the GPU"))
+            _attention = new LibtorchAttention(_device, _shape, half, options.Rows, options.Tokens,
+                window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn, options.Deterministic);
+        using (StartTrace.Phase("kernels"))
+            _kernels = new KernelModule(_device,
+                KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape, half), _device.ComputeCapability, options.KernelCache));
+        _products = new MatrixProducts(_device, half ? CublasLt.Float16 : CublasLt.BFloat16, options.Deterministic, options.KernelCache);
+        using (StartTrace.Phase("memory")) _buffers = AllocateBuffers();
         _timer = new StepTimer(_device);
         _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer);
         if (half && optimizer.Kind == OptimizerKind.Muon)
-            _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic); // Muon's iteration needs bf16's range
+            _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
         _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
-        _embedding = new EmbeddingPlan(_shape.Vocabulary, _buffers.Positions);
+        _input = new InputStaging(_device, _buffers, model);
         _states = new LibtorchAttention.State[_shape.Layers];
-        for (var i = 0; i < InputSlots; i++)
-        {
-            _inputs[i] = _device.AllocatePinned(_buffers.Input.Bytes + 2 * sizeof(float));
-            Check(cuEventCreate(out _inputEvents[i], 0), "create an event");
-        }
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         var entries = _layout.Entries.ToDictionary(entry => entry.Name);
         Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
         try
         {
-            Capture();
+            Start(weights);
         }
         catch (Exception exception)
         {
@@ -99,7 +114,6 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             if (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available) throw OutOfMemory(exception);
             throw;
         }
-        Load(weights);
         if (half) LossScale = LossScaling.Initial;
     }
 
@@ -107,7 +121,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     public long ParameterCount => _layout.ParameterCount;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
-    public string Description => $"fused, {PrecisionName} with float32 master weights, {OptimizerName}, {_device.Name}";
+    public string Description =>
+        $"fused, {PrecisionName} with float32 {(_options.WideResidual ? "residual stream and " : "")}master weights, {OptimizerName}, {_device.Name}";
 
     public LossScaling? LossScale
     {
@@ -124,18 +139,17 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
     public long DeviceBytes => CudaDevice.Memory().Used - _memoryBefore;
 
-    public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    public void Accumulate(MicroBatch batch, int microBatches)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossWeight(1.0f / ((float)predicted * microBatches));
+        Upload(batch, microBatches);
         if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
-        Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
+        _input.Release();
     }
 
     public StepResult Update(double learningRate)
     {
-        UploadScalars(learningRate);
+        UploadScalars(_update.Scalars(learningRate, Step + 1));
         Check(cuGraphLaunch(_updateGraph, _device.Stream), "launch the optimiser step");
         _buffers.Flat.Moments.Updated();
         var scalars = ReadScalars();
@@ -145,23 +159,37 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return new StepResult(scalars.Loss, scalars.Norm, Skipped: !finite);
     }
 
-    public double Evaluate(ReadOnlySpan<int> tokens, int rows)
+    public double Evaluate(MicroBatch batch)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossWeight(1.0f / predicted);
+        Upload(batch, microBatches: 1);
         if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_evaluateGraph, _device.Stream), "launch the evaluation");
-        Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
+        _input.Release();
         return ReadScalars().Loss;
+    }
+
+    /// <summary>Logits (positions, vocabulary) of the last evaluation, where one chunk held them all.</summary>
+    internal float[] ReadLogits(int positions)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(positions, _buffers.Chunk);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(_buffers.Chunk, _buffers.Positions);
+        var rounded = new ushort[positions * _shape.VocabularyPadded];
+        _device.Download(rounded.AsSpan(), _buffers.Arena + (nint)_buffers.Plan.Logits);
+        var logits = new float[positions * _shape.Vocabulary];
+        for (var i = 0; i < logits.Length; i++)
+        {
+            var bits = rounded[i / _shape.Vocabulary * _shape.VocabularyPadded + i % _shape.Vocabulary];
+            logits[i] = _options.Precision == Precision.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : MasterWeight.Join(bits, 0);
+        }
+        return logits;
     }
 
     /// <summary>One micro-step and one optimiser step without graphs, timed operation by operation; the update uses a learning rate of 0.</summary>
     public IReadOnlyList<(string Name, double Milliseconds, int Calls)> Profile(ReadOnlySpan<int> tokens, int rows)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossWeight(1.0f / predicted);
+        Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
-        UploadScalars(learningRate: 0);
+        UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);
@@ -170,6 +198,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _buffers.Flat.Moments.Updated();
         var table = _timer.Stop();
         foreach (var state in states) _attention.Release(state);
+        _input.Release();
         _ = ReadScalars();
         return table;
     }
@@ -178,7 +207,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         try
         {
-            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options.Precision, _options.Rows, _options.Tokens);
+            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options.Precision, _options.Rows, _options.Tokens, _options.WideResidual);
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
@@ -211,46 +240,101 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
 
-    private void Load(IWeightSource weights)
-    {
-        var parameters = ModelParameter.Of(Model).ToDictionary(parameter => parameter.Name);
-        foreach (var state in Parameters)
-        {
-            var parameter = parameters[state.Name];
-            var values = new float[parameter.Count];
-            weights.Read(parameter, values);
-            state.Write(StateKind.Weight, values);
-        }
-    }
-
-    // A first eager run lets the libraries plan and allocate; then the same calls are recorded.
-    private void Capture()
+    // A first eager run lets the libraries plan and allocate, while the weights arrive; then the same calls are recorded.
+    private void Start(PreparedWeights weights)
     {
         _kernels.Launch("fill_noise", _device.Multiprocessors * 8, 256, _buffers.Arena, _buffers.Plan.Bytes / 4);
-        var tokens = new int[_buffers.Positions];
-        for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
+        WarmUpdate();
+        var upload = Task.Run(() => Upload(weights));
+        try
+        {
+            var tokens = new int[_buffers.Positions];
+            for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
+            using (StartTrace.Phase("first pass"))
+            {
+                Upload(new MicroBatch(tokens, _options.Rows), microBatches: 1);
+                _passes.Forward(_states);
+                _passes.Backward(_states);
+                _device.Synchronize();
+            }
+            _input.Release();
+            foreach (var state in _states) _attention.Release(state);
+            _products.SavePlans();
+            _muonProducts?.SavePlans();
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            using (StartTrace.Phase("graphs"))
+            {
+                RecordPasses();
+                _updateGraph = Record(QueueUpdate);
+            }
+        }
+        finally
+        {
+            using (StartTrace.Phase("waiting for weights")) upload.GetAwaiter().GetResult();
+        }
         _passes.RoundWeights();
-        SetLossWeight(1.0f / Upload(tokens, _options.Rows));
-        _passes.Forward(_states);
-        _passes.Backward(_states);
-        UploadScalars(learningRate: 0);
-        QueueUpdate();
-        foreach (var state in _states) _attention.Release(state);
         _buffers.Flat.ClearGradients();
+        _buffers.Flat.Moments.Clear();
+        _buffers.Flat.ClearScalars();
         _device.Synchronize();
+    }
 
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
+    // Loads the update's kernels and plans its products, before anything is there that it could change.
+    private void WarmUpdate()
+    {
+        UploadScalars(new StepScalars { FirstCorrection = 1, SecondCorrection = 1 });
+        QueueUpdate();
+        _device.Synchronize();
+    }
+
+    // On a thread of its own: pageable memory goes up at the speed of a copy on the host.
+    private void Upload(PreparedWeights weights)
+    {
+        (nint High, nint Low) halves;
+        using (StartTrace.Phase("weights")) halves = weights.Wait();
+        using (StartTrace.Phase("weights to the GPU"))
+        {
+            _device.Use();
+            var count = (nuint)_layout.Count;
+            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsHigh, halves.High, count * sizeof(ushort)), "upload the weights");
+            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsLow, halves.Low, count * (nuint)_buffers.Flat.LowBytes), "upload the weights");
+            Check(cuStreamSynchronize(0), "upload the weights"); // the copies return once the last piece is on its way
+        }
+        _weightsChanged = true;
+    }
+
+    private void RecordPasses()
+    {
         _trainGraph = Record(() =>
         {
             _passes.Forward(_states);
             _passes.Backward(_states);
         });
         _evaluateGraph = Record(() => _passes.Forward(null));
-        _updateGraph = Record(QueueUpdate);
-        _buffers.Flat.Moments.Clear();
-        _buffers.Flat.ClearScalars();
+    }
+
+    // From the first micro-batch on whose rows hold several documents, attention is FlashAttention-2's for variable lengths. The graphs
+    // have room for a number of documents, unused ones are empty, and are recorded anew where a micro-batch has more.
+    private void MakeRoomForDocuments(int documents)
+    {
+        if (documents > MaximalDocuments)
+            throw new NotSupportedException($"a micro-batch holds {documents} documents, attention takes up to {MaximalDocuments}: lower training.per-device-train-batch-size");
+        var room = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(documents, 4 * _options.Rows));
+        _documents = Math.Min(room, Math.Min(MaximalDocuments, _buffers.Positions));
         _device.Synchronize();
+        DestroyGraph(ref _trainGraph);
+        DestroyGraph(ref _evaluateGraph);
+        foreach (var state in _states) _attention.Release(state);
+        _attention.UseDocuments(_buffers.Boundaries, _documents);
+        // Its kernels are loaded by a first run, on what the boundaries were last and whatever lies in the arena; the results are discarded.
+        var warm = _attention.Forward(_buffers.Arena + (nint)_buffers.Plan.Packed[0]);
+        _attention.Release(_attention.Backward(warm, _buffers.Arena + (nint)_buffers.Plan.DAttention).Tensors);
+        _attention.Release(warm);
+        _device.Synchronize();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        RecordPasses();
     }
 
     private nint Record(Action queue)
@@ -269,46 +353,26 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _passes.RoundWeights();
     }
 
-    // Token ids, labels shifted by one (none across rows, none for absent rows) and the embedding's plan into the device's input block.
-    private int Upload(ReadOnlySpan<int> tokens, int rows)
+    private void Upload(MicroBatch batch, int microBatches)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _options.Rows);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(tokens.Length, rows * _options.Tokens);
-        _slot = (_slot + 1) % InputSlots;
-        Check(cuEventSynchronize(_inputEvents[_slot]), "wait for an input slot");
-        var input = _buffers.Input;
-        Span<int> Part(int offset, int count) => new((void*)(_inputs[_slot] + offset), count);
-
-        var ids = Part(input.Tokens, _buffers.Positions);
-        var labels = Part(input.Labels, _buffers.Positions);
-        ids.Clear();
-        tokens.CopyTo(ids);
-        labels.Fill(-1);
-        for (var row = 0; row < rows; row++)
-            tokens.Slice(row * _options.Tokens + 1, _options.Tokens - 1).CopyTo(labels[(row * _options.Tokens)..]);
-        _embedding.Build(ids);
-        _embedding.Order.CopyTo(Part(input.Order, _embedding.Order.Length));
-        _embedding.Begin.CopyTo(Part(input.Begin, _embedding.Begin.Length));
-        _embedding.Token.CopyTo(Part(input.RunToken, _embedding.Token.Length));
-        _embedding.Slot.CopyTo(Part(input.Slot, _embedding.Slot.Length));
-        _embedding.JoinBegin.CopyTo(Part(input.JoinBegin, _embedding.JoinBegin.Length));
-        _embedding.JoinToken.CopyTo(Part(input.JoinToken, _embedding.JoinToken.Length));
-        _embedding.Counts.CopyTo(Part(input.Counts, 2));
-        Check(cuMemcpyHtoDAsync_v2(_buffers.InputBase, _inputs[_slot], (nuint)input.Bytes, _device.Stream), "upload tokens");
-        return rows * (_options.Tokens - 1);
+        var (documents, predicted) = _input.Upload(batch);
+        if (documents > _options.Rows && documents > _documents) MakeRoomForDocuments(documents);
+        // A token's weight in the mean loss and its gradient; where nothing is predicted there is nothing to weigh.
+        var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
+        *_input.Scalar = weight;
+        Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)_input.Scalar, sizeof(float), _device.Stream), "upload the loss's weight");
     }
 
-    private void SetLossWeight(float weight)
+    private void UploadScalars(StepScalars scalars)
     {
-        var slot = (float*)(_inputs[_slot] + _buffers.Input.Bytes);
-        *slot = weight;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)slot, sizeof(float), _device.Stream), "upload the loss's weight");
-    }
-
-    private void UploadScalars(double learningRate)
-    {
-        *(StepScalars*)_hostScalars = _update.Scalars(learningRate, Step + 1);
+        *(StepScalars*)_hostScalars = scalars;
         Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
+    }
+
+    private static void DestroyGraph(ref nint graph)
+    {
+        if (graph != 0) _ = cuGraphExecDestroy(graph);
+        graph = 0;
     }
 
     private StepScalars ReadScalars()
@@ -336,8 +400,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     public void Dispose()
     {
         _device.Synchronize();
-        foreach (var graph in new[] { _trainGraph, _evaluateGraph, _updateGraph })
-            if (graph != 0) _ = cuGraphExecDestroy(graph);
+        DestroyGraph(ref _trainGraph);
+        DestroyGraph(ref _evaluateGraph);
+        DestroyGraph(ref _updateGraph);
         foreach (var state in _states) _attention.Release(state);
         _attention.Dispose();
         _products.Dispose();

@@ -6,7 +6,7 @@ namespace Streaming.Model.Fused;
 public static class KernelSource
 {
     private static readonly string[] Files =
-        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu"];
+        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu"];
 
     /// <summary>One translation unit that needs no header.</summary>
     public static string Text { get; } = Read();

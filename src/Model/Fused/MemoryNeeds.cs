@@ -9,7 +9,9 @@ namespace Streaming.Model.Fused;
 /// <param name="Precision">What is computed in.</param>
 /// <param name="Tokens">Tokens a row.</param>
 /// <param name="Multiprocessors">Of the GPU.</param>
-public sealed record MemoryNeeds(FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors)
+/// <param name="WideResidual">The residual stream is float32.</param>
+public sealed record MemoryNeeds(
+    FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false)
 {
     /// <summary>What the libraries take for themselves: contexts, kernels, workspaces.</summary>
     public const long LibraryBytes = 768L << 20;
@@ -21,7 +23,7 @@ public sealed record MemoryNeeds(FusedShape Shape, ParameterLayout Layout, Optim
     /// <summary>Everything, for micro-batches of so many rows.</summary>
     public long Bytes(int rows)
     {
-        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8).Bytes;
+        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual).Bytes;
         return LibraryBytes + ParameterBytes + Math.Max(activations, FusedOptimizer.ScratchBytes(Layout, Optimizer, activations))
             + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
     }

@@ -53,6 +53,8 @@ public sealed class RunOptionsBuilderSpec
         { "torch.device", "cuda:1", "Training.Device", "cuda:1" },
         { "torch.precision", "bf16", "Training.Precision", Precision.BFloat16 },
         { "torch.precision", "fp16", "Training.Precision", Precision.Float16 },
+        { "torch.residual", "float32", "Training.WideResidual", true },
+        { "torch.residual", "bf16", "Training.WideResidual", false },
         { "torch.engine", "reference", "Training.Engine", "reference" },
         { "torch.deterministic", "true", "Training.Deterministic", true },
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },

@@ -22,6 +22,7 @@ internal sealed unsafe class CublasLt
         public fixed int Reserved[4];
     }
 
+    private readonly delegate* unmanaged<nuint> _version;
     public readonly delegate* unmanaged<nint*, int> Create;
     public readonly delegate* unmanaged<nint, int> Destroy;
     public readonly delegate* unmanaged<nint*, int, int, int> DescriptionCreate;
@@ -36,6 +37,7 @@ internal sealed unsafe class CublasLt
     public CublasLt()
     {
         var library = NativeImages.Open("libcublasLt", "libcublas", "libtorch_cuda");
+        _version = (delegate* unmanaged<nuint>)NativeLibrary.GetExport(library, "cublasLtGetVersion");
         Create = (delegate* unmanaged<nint*, int>)NativeLibrary.GetExport(library, "cublasLtCreate");
         Destroy = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(library, "cublasLtDestroy");
         DescriptionCreate = (delegate* unmanaged<nint*, int, int, int>)NativeLibrary.GetExport(library, "cublasLtMatmulDescCreate");
@@ -49,6 +51,9 @@ internal sealed unsafe class CublasLt
         Multiply = (delegate* unmanaged<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, void*, nint, nuint, nint, int>)
             NativeLibrary.GetExport(library, "cublasLtMatmul");
     }
+
+    /// <summary>Of the library, as <c>cublasLtGetVersion</c> counts.</summary>
+    public nuint Version() => _version();
 
     /// <exception cref="InvalidOperationException">The call failed.</exception>
     public static void Check(int code, string operation)

@@ -36,6 +36,15 @@ internal sealed class CudaDevice : IDeviceMemory, IDisposable
     /// <summary>Makes the calling thread one that may copy to this GPU; the stream stays the owner's.</summary>
     public void Use() => Check(cuCtxSetCurrent(_context), "set the context");
 
+    /// <summary>
+    /// Makes the context of GPU <paramref name="ordinal"/> before anyone needs it; meant for a thread beside the one that loads libtorch.
+    /// It says nothing of a failure, which comes back when the GPU is opened.
+    /// </summary>
+    public static void Prepare(int ordinal)
+    {
+        if (cuInit(0) == 0 && cuDeviceGet(out var device, ordinal) == 0) _ = cuDevicePrimaryCtxRetain(out _, device);
+    }
+
     public int Ordinal { get; }
     public string Name { get; }
     public (int Major, int Minor) ComputeCapability { get; }

@@ -5,8 +5,8 @@ namespace Streaming.Model.Fused.Cuda;
 
 /// <summary>
 /// The three products of a linear layer y = x W^T on 16-bit (or 8-bit) operands with float32 accumulation, row-major. Shapes: x (N, I),
-/// W (O, I), y (N, O). Each distinct product is planned once: cuBLASLt's suggestions are timed on the real buffers, the fastest stays
-/// (or the first, where results must not depend on timing).
+/// W (O, I), y (N, O). Each distinct product is planned once: cuBLASLt's suggestions are timed on the real buffers, the fastest stays,
+/// for later processes too (or the first is taken, where results must not depend on timing).
 /// </summary>
 internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
 {
@@ -23,18 +23,23 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
     private readonly Dictionary<Key, Plan> _plans = [];
     private readonly nint _handle, _workspace;
     private readonly int _type;
-    private readonly bool _deterministic;
+    private readonly ProductCache? _cache;
 
     /// <param name="type">Operand type: <see cref="BFloat16"/> or <see cref="Float16"/>.</param>
     /// <param name="deterministic">Take the first suggestion instead of timing, so that two runs compute alike.</param>
-    public MatrixProducts(CudaDevice device, int type, bool deterministic)
+    /// <param name="cacheFolder">Where the fastest are kept.</param>
+    public MatrixProducts(CudaDevice device, int type, bool deterministic, string cacheFolder)
     {
-        (_device, _type, _deterministic) = (device, type, deterministic);
+        (_device, _type) = (device, type);
+        _cache = deterministic ? null : new ProductCache(cacheFolder, $"{device.Name}, {device.Multiprocessors} multiprocessors, cuBLASLt {_library.Version()}, {WorkspaceBytes}");
         nint handle;
         CublasLt.Check(_library.Create(&handle), "create");
         _handle = handle;
         _workspace = device.Allocate(WorkspaceBytes, "the matrix products' workspace");
     }
+
+    /// <summary>Keeps on disk what was found fastest.</summary>
+    public void SavePlans() => _cache?.Save();
 
     /// <summary>y (rows, outputs) = x (rows, inputs) W^T, plus <paramref name="add"/> (rows, outputs) where it is not 0.</summary>
     public void Forward(nint y, nint x, nint weight, int rows, int inputs, int outputs, nint add = 0) =>
@@ -117,6 +122,13 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
             SetBatch(layoutB, key.Batch, (long)key.N * key.K);
             SetBatch(layoutC, key.Batch, (long)key.M * key.N);
         }
+        var plan = new Plan(description, layoutA, layoutB, layoutC, new ulong[8]);
+        // A kept algorithm is one of this GPU and library; should it be refused all the same, it is chosen anew.
+        if (_cache?.Find(key.ToString()) is { } kept && Multiply(plan, kept, key, a, b, c == 0 ? d : c, d) == 0)
+        {
+            kept.CopyTo(plan.Algorithm, 0);
+            return plan;
+        }
         CublasLt.Check(_library.PreferenceCreate(&preference), "create a preference");
         var workspace = (nuint)WorkspaceBytes;
         CublasLt.Check(_library.PreferenceSet(preference, MaximumWorkspaceBytes, &workspace, (nuint)sizeof(nuint)), "limit the workspace");
@@ -128,10 +140,10 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
         if (count == 0)
             throw new NotSupportedException($"cuBLASLt knows no way to multiply {key.M} x {key.N} x {key.K} here: set torch.engine = reference");
 
-        var plan = new Plan(description, layoutA, layoutB, layoutC, new ulong[8]);
         var best = Choose(plan, new ReadOnlySpan<Heuristic>(found, count), key, a, b, c == 0 ? d : c, d)
             ?? throw new NotSupportedException($"cuBLASLt multiplies {key} by none of the {count} ways it suggests: set torch.engine = reference");
         new ReadOnlySpan<ulong>(found[best].Algorithm, 8).CopyTo(plan.Algorithm);
+        _cache?.Add(key.ToString(), plan.Algorithm);
         return plan;
     }
 
@@ -142,7 +154,7 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
         Check(cuEventCreate(out var end, 0), "create an event");
         int? best = null;
         var bestTime = float.MaxValue;
-        for (var i = 0; i < candidates.Length && !(_deterministic && best is not null); i++)
+        for (var i = 0; i < candidates.Length && !(_cache is null && best is not null); i++)
         {
             fixed (Heuristic* candidate = &candidates[i])
             {
