@@ -14,7 +14,14 @@ public sealed class OptimizersSpec
 
     private static readonly MistralConfig Config = new()
     {
-        VocabularySize = 500, HiddenSize = 128, IntermediateSize = 320, LayerCount = 3, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32, MaxPositions = 256,
+        VocabularySize = 500,
+        HiddenSize = 128,
+        IntermediateSize = 320,
+        LayerCount = 3,
+        HeadCount = 4,
+        KeyValueHeadCount = 2,
+        HeadSize = 32,
+        MaxPositions = 256,
     };
 
     /// <summary>Every optimiser in bf16 and fp16.</summary>
