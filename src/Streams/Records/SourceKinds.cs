@@ -22,7 +22,7 @@ internal static class SourceKinds
             return SourceKind.JsonLines;
         if (extension is ".parquet")
             return SourceKind.Parquet;
-        if (file.Length is null)
+        if (file.Length is null or 0) // a pipe has no bytes yet, and would be waited for
             return extension is ".xml" ? SourceKind.Wikipedia : SourceKind.Lines;
         var start = ReadStart(file, stop, out var isParquet);
         if (isParquet)
