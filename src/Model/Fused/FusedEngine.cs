@@ -161,11 +161,14 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public double Evaluate(MicroBatch batch)
     {
+        var pending = ReadScalars().Loss; // of a step under way
         Upload(batch, microBatches: 1);
         if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_evaluateGraph, _device.Stream), "launch the evaluation");
         _input.Release();
-        return ReadScalars().Loss;
+        var loss = ReadScalars().Loss;
+        Check(cuMemsetD32Async(_buffers.Loss, BitConverter.SingleToUInt32Bits(pending), 1, _device.Stream), "go on with the step's loss");
+        return loss;
     }
 
     /// <summary>Logits (positions, vocabulary) of the last evaluation, where one chunk held them all.</summary>
