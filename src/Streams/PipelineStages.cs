@@ -1,4 +1,5 @@
 using Streaming.Streams.Batches;
+using Streaming.Streams.Caching;
 using Streaming.Streams.Documents;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Mixing;
@@ -40,11 +41,21 @@ internal sealed class PipelineStages
         var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();
         _start = StartingPoint.Of(options, text, files, cursor);
         statistics.Sources = [.. options.Sources.Select(source => new SourceStatistics(source.Name))];
-        var filters = options.Sources.Select(DocumentFilters.Of).ToList();
-        if (cursor is not null)
-            PipelineState.Restore(_start, cursor, filters, stateFolder);
-        Sources = [.. options.Sources.Select((source, index) => new SourceStages(
-            options, source, split, files[index], filters[index], _start.Sources[index], Encode, Blocks, statistics, statistics.Sources[index]))];
+        Sources = [.. options.Sources.Select((source, index) =>
+        {
+            var from = _start.Sources[index];
+            var state = PipelineState.Find(cursor, source.Name, stateFolder);
+            var cache = options.TokenCache is { } folder && split == Split.Train
+                ? new CachePlan(
+                    TokenCache.Find(folder, text, from, options.BlockSize, tokenizer.VocabularySize), source.Epochs, options.Shuffle?.Seed,
+                    blocksTaken: from.Tokens / options.BlockSize, mayGoOn: from.Place.DuplicateEntries == 0 || File.Exists(state))
+                : null;
+            var place = cache is { GoesOn: false } ? SourceCursor.AtStart(source, files[index]).Place : from.Place;
+            var filter = DocumentFilters.Of(source, statistics.Sources[index].Cleaning, writesRejected: split == Split.Train);
+            if (filter is not null && cache is not { ReadsText: false })
+                PipelineState.Restore(filter, source.Name, place.DuplicateEntries, state);
+            return new SourceStages(options, source, split, files[index], filter, place, cache, Encode, Blocks, statistics, statistics.Sources[index]);
+        })];
     }
 
     public PipelineStatistics Statistics { get; }

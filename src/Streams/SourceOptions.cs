@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Streaming.Streams.Cleaning;
 
 namespace Streaming.Streams;
@@ -26,8 +28,13 @@ public sealed record SourceOptions
     /// <summary>Rules for lines and documents, duplicates; null takes the text as it is.</summary>
     public CleaningOptions? Cleaning { get; init; }
 
-    /// <summary>What else than its files decides which text the source yields: the same where a run is resumed.</summary>
-    internal string Reading => $"{Kind}, field {TextField}, {Cleaning?.ToString() ?? "as it is"}";
+    /// <summary>How the files are read: the same where a run is resumed.</summary>
+    internal string Reading => Kind is SourceKind.Lines or SourceKind.Wikipedia ? $"{Kind}" : $"{Kind}, text in {TextField}";
+
+    /// <summary>A fingerprint of the rules by which text is kept, likewise; null where all is.</summary>
+    internal string? CleaningIdentity => Cleaning is null
+        ? null
+        : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes((Cleaning with { RejectedFile = null }).ToString())))[..24];
 
     /// <summary>A source of plain files.</summary>
     public static implicit operator SourceOptions(string[] paths) => new() { Paths = paths };

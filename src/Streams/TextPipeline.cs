@@ -43,7 +43,8 @@ public static class TextPipeline
             .Via(source.Admit())
             .Via(source.Encode())
             .Via(source.Shuffle())
-            .Via(source.Pack());
+            .Via(source.Pack())
+            .Via(source.Cache());
 
     private static Source<TokenBatch, NotUsed> Mix(PipelineStages stages, IReadOnlyList<Source<TokenBlocks, NotUsed>> sources, Split split) =>
         Source.FromGraph(GraphDsl.Create(graph =>

@@ -46,7 +46,7 @@ internal sealed class PipelineActor : ReceiveActor
         try
         {
             _training?.Dispose();
-            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor);
+            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
             _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }

@@ -95,7 +95,7 @@ internal sealed class TrainerActor : ReceiveActor
             return;
         _checkpoint = checkpoint?.Folder;
         _session = TrainingSession.Begin(_options, _directory, _engines, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
-        _pipeline.Tell(new PipelineProtocol.Open(_session.Cursor, _continue));
+        _pipeline.Tell(new PipelineProtocol.Open(_session.Cursor, checkpoint?.PipelinePath, _continue));
         _pipeline.Tell(new PipelineProtocol.GetHeldOut());
     }
 
@@ -193,7 +193,7 @@ internal sealed class TrainerActor : ReceiveActor
 
     private bool Snapshot()
     {
-        _checkpoints.Tell(_session!.Snapshot());
+        _checkpoints.Tell(_session!.Snapshot(_feed!));
         _agenda!.SnapshotTaken();
         return true;
     }

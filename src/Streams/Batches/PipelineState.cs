@@ -19,27 +19,28 @@ public sealed record PipelineState(string Name, Action<Stream> Write)
         return states;
     }
 
-    /// <summary>Reads the state that belongs to where a stream starts.</summary>
-    /// <exception cref="SourceException">A file is missing, or is none that was written for the cursor.</exception>
-    internal static void Restore(PipelineCursor start, PipelineCursor cursor, IReadOnlyList<IDocumentFilter?> filters, string? folder)
+    /// <summary>Where the state of a source lies that was written with a cursor; null where none was.</summary>
+    internal static string? Find(PipelineCursor? cursor, string source, string? folder)
     {
-        for (var index = 0; index < filters.Count; index++)
+        var stored = cursor?.Sources.TakeWhile(other => other.Name != source).Count();
+        return folder is not null && stored < cursor!.Sources.Count ? Path.Combine(folder, FileOf(stored.Value)) : null;
+    }
+
+    /// <summary>Reads the state that belongs to where a source's text begins.</summary>
+    /// <exception cref="SourceException">The file is missing, or is none that was written for the cursor.</exception>
+    internal static void Restore(IDocumentFilter filter, string source, long entries, string? path)
+    {
+        if (entries == 0)
+            return;
+        try
         {
-            var entries = start.Sources[index].Place.DuplicateEntries;
-            if (filters[index] is not { } filter || entries == 0)
-                continue;
-            var stored = cursor.Sources.TakeWhile(source => source.Name != start.Sources[index].Name).Count();
-            var path = Path.Combine(folder ?? "", FileOf(stored));
-            try
-            {
-                using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-                filter.Restore(entries, file);
-            }
-            catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
-            {
-                throw new SourceException(
-                    $"the duplicates found so far in source {start.Sources[index].Name} cannot be read from {path} ({exception.Message.TrimEnd('.')}); go on from a whole checkpoint, or start without the cursor.", exception);
-            }
+            using var file = new FileStream(path ?? throw new FileNotFoundException("no folder is given"), FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            filter.Restore(entries, file);
+        }
+        catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            throw new SourceException(
+                $"the duplicates found so far in source {source} cannot be read ({exception.Message.TrimEnd('.')}); go on from a whole checkpoint, or start without the cursor.", exception);
         }
     }
 

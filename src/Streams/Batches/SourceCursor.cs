@@ -10,8 +10,11 @@ public sealed record SourceCursor
     /// <summary>All files in the order in which they are listed, as they were when the stream began.</summary>
     public required IReadOnlyList<SourceIdentity> Files { get; init; }
 
-    /// <summary>How the files are read and cleaned, as text.</summary>
+    /// <summary>How the files are read.</summary>
     public required string Reading { get; init; }
+
+    /// <summary>A fingerprint of the cleaning rules; null where there are none.</summary>
+    public string? Cleaning { get; init; }
 
     /// <summary>Where its last token came from.</summary>
     public required SourcePlace Place { get; init; }
@@ -29,18 +32,24 @@ public sealed record SourceCursor
     public int? EndedAfter { get; init; }
 
     public bool Equals(SourceCursor? other) =>
-        other is not null && (Name, Reading, Place, Tokens, Weight, BlocksMixed, EndedAfter)
-            == (other.Name, other.Reading, other.Place, other.Tokens, other.Weight, other.BlocksMixed, other.EndedAfter)
+        other is not null && (Name, Reading, Cleaning, Place, Tokens, Weight, BlocksMixed, EndedAfter)
+            == (other.Name, other.Reading, other.Cleaning, other.Place, other.Tokens, other.Weight, other.BlocksMixed, other.EndedAfter)
         && Files.SequenceEqual(other.Files);
 
     public override int GetHashCode() => HashCode.Combine(Name, Place, Tokens, BlocksMixed, EndedAfter);
 
-    internal static SourceCursor AtStart(string name, SourceFiles files, string reading) =>
-        new() { Name = name, Files = files.Identities, Reading = reading, Place = new SourcePlace(files.StartOf(0), 0, 0) };
+    internal static SourceCursor AtStart(SourceOptions source, SourceFiles files) => new()
+    {
+        Name = source.Name,
+        Files = files.Identities,
+        Reading = source.Reading,
+        Cleaning = source.CleaningIdentity,
+        Place = new SourcePlace(files.StartOf(0), 0, 0),
+    };
 
     /// <summary>Refuses files other than those of the cursor.</summary>
-    /// <exception cref="SourceException">A file is missing, new, moved or of another length, or read in another way.</exception>
-    internal void Verify(SourceFiles files, string reading)
+    /// <exception cref="SourceException">A file is missing, new, moved or of another length, or read or cleaned in another way.</exception>
+    internal void Verify(SourceOptions source, SourceFiles files)
     {
         var remedy = $"give the files that the run began with, or another name than {Name} to a source that is to be read from its beginning";
         for (var index = 0; index < Math.Max(Files.Count, files.Count); index++)
@@ -56,8 +65,10 @@ public sealed record SourceCursor
             if (expected.Length != found.Length)
                 throw new SourceException($"{files[index].Name} has {found.Length} bytes, when the cursor was made it had {expected.Length}; {remedy}.");
         }
-        if (Reading != reading)
-            throw new SourceException($"source {Name} is read as {reading}, when the cursor was made it was {Reading}; {remedy}.");
+        if (Reading != source.Reading)
+            throw new SourceException($"source {Name} is read as {source.Reading}, when the cursor was made it was {Reading}; {remedy}.");
+        if (Cleaning != source.CleaningIdentity)
+            throw new SourceException($"source {Name} is {(source.Cleaning is null ? "not cleaned any more" : Cleaning is null ? "cleaned, which it was not when the cursor was made" : "cleaned by other rules than when the cursor was made")}; give those that the run began with, or {Name} another name if it is to be read from its beginning.");
         if (Place.Position is { } at && (at.File < 0 || at.File >= files.Count || at.Offset < 0 || at.Epoch < 0 || Place.TokensTaken < 0 || Place.DuplicateEntries < 0))
             throw new SourceException($"the cursor does not point into source {Name} (file {at.File}, byte {at.Offset}); start without the cursor.");
     }

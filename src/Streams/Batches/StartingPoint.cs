@@ -29,8 +29,8 @@ internal static class StartingPoint
     private static SourceCursor Begin(SourceOptions source, SourceFiles files, SourceCursor? cursor)
     {
         if (cursor is null)
-            return SourceCursor.AtStart(source.Name, files, source.Reading);
-        cursor.Verify(files, source.Reading);
+            return SourceCursor.AtStart(source, files);
+        cursor.Verify(source, files);
         return cursor with { EndedAfter = source.Epochs > 0 && source.Epochs <= cursor.EndedAfter ? cursor.EndedAfter : null };
     }
 }

@@ -7,11 +7,14 @@ namespace Streaming.Streams.Batches;
 /// <param name="ValidationRule">How text is held out.</param>
 /// <param name="ValidationFraction">How much of it.</param>
 /// <param name="Shuffle">How documents are permuted; null where they are not.</param>
+/// <param name="CachedBlock">Tokens of the blocks that a cache gives back from the second epoch on; null where there is none.</param>
 public sealed record TextIdentity(
-    string Tokenizer, bool Normalize, bool AppendEndOfSentence, ValidationRule ValidationRule, double ValidationFraction, ShuffleOptions? Shuffle)
+    string Tokenizer, bool Normalize, bool AppendEndOfSentence, ValidationRule ValidationRule, double ValidationFraction, ShuffleOptions? Shuffle,
+    int? CachedBlock)
 {
     internal static TextIdentity Of(PipelineOptions options, string tokenizer) =>
-        new(tokenizer, options.Normalize, options.AppendEndOfSentence, options.ValidationRule, options.ValidationFraction, options.Shuffle);
+        new(tokenizer, options.Normalize, options.AppendEndOfSentence, options.ValidationRule, options.ValidationFraction, options.Shuffle,
+            options.TokenCache is null ? null : options.BlockSize);
 
     /// <summary>What is different now, as the beginning of a sentence; null where nothing is.</summary>
     internal string? DifferenceTo(TextIdentity now)
@@ -26,7 +29,11 @@ public sealed record TextIdentity(
             return FormattableString.Invariant($"{now.ValidationFraction} of the text is held out by the rule {now.ValidationRule}, when the cursor was made it was {ValidationFraction} by {ValidationRule}: text that was trained on would be held out");
         if (Shuffle != now.Shuffle)
             return $"documents are {Text(now.Shuffle)}, when the cursor was made they were {Text(Shuffle)}";
+        if (CachedBlock != now.CachedBlock)
+            return $"there is {Cache(now.CachedBlock)}, when the cursor was made there was {Cache(CachedBlock)}";
         return null;
+
+        static string Cache(int? block) => block is null ? "no token cache" : $"a token cache of blocks of {block} tokens";
 
         static string Text(object? option) => option switch
         {

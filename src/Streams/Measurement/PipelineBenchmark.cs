@@ -19,7 +19,7 @@ public static class PipelineBenchmark
     public static async Task<PipelineMeasurement> Run(
         PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options.WithEpochs(1);
+        options = options.WithEpochs(1) with { TokenCache = null };
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
         MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
         var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
@@ -73,7 +73,7 @@ public static class PipelineBenchmark
     {
         GC.Collect();
         var (allocatedBefore, collectionsBefore) = (GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(0));
-        var began = Stopwatch.GetTimestamp();
+        var (began, processorBefore) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         using var stream = BatchStream.Start(options, Split.Train, materializer, tokenizer: tokenizer);
         var (tokens, highestHeap, nextLook) = (0L, 0L, 0L);
         await foreach (var batch in stream.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
@@ -88,10 +88,10 @@ public static class PipelineBenchmark
             if (stream.Statistics.Read.Bytes >= longest)
                 break;
         }
-        var elapsed = Stopwatch.GetElapsedTime(began);
+        var (elapsed, processor) = (Stopwatch.GetElapsedTime(began), Environment.CpuUsage.TotalTime - processorBefore);
         using var process = Process.GetCurrentProcess();
         return new PathMeasurement(
-            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed,
+            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
             GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore, GC.CollectionCount(0) - collectionsBefore,
             highestHeap, process.PeakWorkingSet64, stream.Statistics);
     }

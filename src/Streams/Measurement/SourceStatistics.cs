@@ -1,3 +1,5 @@
+using Streaming.Streams.Cleaning;
+
 namespace Streaming.Streams.Measurement;
 
 /// <summary>What one source has yielded so far. May be read at any time, from any thread.</summary>
@@ -7,6 +9,9 @@ public sealed class SourceStatistics(string name)
     private long _tokens, _epochs;
 
     public string Name => name;
+
+    /// <summary>What its cleaning kept and dropped.</summary>
+    public CleaningStatistics Cleaning { get; } = new();
 
     /// <summary>Tokens in blocks that went into batches.</summary>
     public long Tokens => Volatile.Read(ref _tokens);

@@ -88,10 +88,10 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
     private void AddStarts(TokenBuffer starts, int begin, TokenBlocks blocks, int block)
     {
         starts.Add(begin);
-        var first = block * options.BlockSize;
-        var all = blocks.DocumentStarts.Span;
-        var index = all.BinarySearch(first + 1);
-        for (index = index < 0 ? ~index : index; index < all.Length && all[index] < first + options.BlockSize; index++)
-            starts.Add(begin + all[index] - first);
+        foreach (var start in blocks.StartsIn(block))
+        {
+            if (start % options.BlockSize > 0)
+                starts.Add(begin + start % options.BlockSize);
+        }
     }
 }

@@ -84,7 +84,8 @@ internal sealed class MixSources(int sources, Func<BatchAssembler> createAssembl
             }
             if (at.Blocks is null && IsAvailable(_in[source]))
             {
-                at = (Grab(_in[source]), 0);
+                var grabbed = Grab(_in[source]);
+                at = (grabbed, grabbed.First);
                 TryPull(_in[source]);
             }
             return at.Blocks is not null;

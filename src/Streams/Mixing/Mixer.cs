@@ -32,18 +32,27 @@ internal sealed class Mixer(IReadOnlyList<double> weights, IEnumerable<long> tak
             weight += weights[source];
             blocks += _taken[source];
         }
+        if (sources == 0)
+            return null;
+
+        // In exact arithmetic one lags by the slack at least; rounding must not leave none.
         var slack = sources > 1 ? 1.0 / (2 * sources - 2) : 0;
-        var (chosen, earliest) = ((int?)null, double.PositiveInfinity);
+        var greatest = double.NegativeInfinity;
         for (var source = 0; source < weights.Count; source++)
         {
-            if (_left[source])
-                continue;
-            var share = weights[source] / weight;
-            var due = (1 - slack + _taken[source]) / share;
-            if ((sources == 1 || share * blocks - _taken[source] >= slack) && due < earliest)
+            if (!_left[source])
+                greatest = Math.Max(greatest, Lag(source));
+        }
+        var (chosen, earliest) = (-1, double.PositiveInfinity);
+        for (var source = 0; source < weights.Count; source++)
+        {
+            var due = (1 - slack + _taken[source]) / weights[source];
+            if (!_left[source] && Lag(source) >= Math.Min(slack, greatest) && due < earliest)
                 (chosen, earliest) = (source, due);
         }
         return chosen;
+
+        double Lag(int source) => weights[source] / weight * blocks - _taken[source];
     }
 
     /// <summary>Counts a block.</summary>

@@ -13,6 +13,9 @@ internal sealed class TokenBlocks(int blockSize)
     private readonly int[] _tokens = new int[Capacity(blockSize) * blockSize];
     private readonly SourcePlace[] _places = new SourcePlace[Capacity(blockSize)];
 
+    /// <summary>The first block that is to be used.</summary>
+    public int First { get; private set; }
+
     /// <summary>Complete blocks.</summary>
     public int Count { get; private set; }
 
@@ -32,8 +35,25 @@ internal sealed class TokenBlocks(int blockSize)
     /// <summary>Where the source stands after a block.</summary>
     public SourcePlace PlaceAfter(int block) => _places[block];
 
-    /// <summary>Notes that a document begins with the next token.</summary>
-    public void BeginDocument() => DocumentStarts.Add(Count * blockSize + Pending);
+    /// <summary>Those of <see cref="DocumentStarts"/> that fall into a block.</summary>
+    public ReadOnlySpan<int> StartsIn(int block)
+    {
+        var starts = DocumentStarts.Span;
+        return starts[IndexFrom(starts, block * blockSize)..IndexFrom(starts, (block + 1) * blockSize)];
+
+        static int IndexFrom(ReadOnlySpan<int> starts, int token)
+        {
+            var index = starts.BinarySearch(token);
+            return index < 0 ? ~index : index;
+        }
+    }
+
+    /// <summary>Notes that a document begins with a token that is still to come.</summary>
+    /// <param name="ahead">So many tokens before it.</param>
+    public void BeginDocument(int ahead = 0) => DocumentStarts.Add(Count * blockSize + Pending + ahead);
+
+    /// <summary>The first so many blocks have been used before.</summary>
+    public void Skip(int blocks) => First = blocks;
 
     /// <summary>Counts tokens written into <see cref="Room"/>.</summary>
     /// <param name="count">So many.</param>
@@ -64,7 +84,7 @@ internal sealed class TokenBlocks(int blockSize)
 
     public void Clear()
     {
-        Count = Pending = 0;
+        First = Count = Pending = 0;
         DocumentStarts.Clear();
     }
 

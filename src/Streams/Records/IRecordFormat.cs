@@ -20,10 +20,31 @@ internal interface IRecordFormat
     IRecordReader Open(SourceFile file, SourcePosition start, CancellationToken stop);
 
     /// <summary>
+    /// Opens a file at the first document that begins at or past a place, wherever that falls; a document that begins before
+    /// it is passed over with all its parts. Records and lines may then be counted from the place on.
+    /// </summary>
+    /// <remarks>Any format can do it by reading all that lies before; one that finds the next record from any byte does better.</remarks>
+    IRecordReader OpenPast(SourceFile file, SourcePosition place, CancellationToken stop) => ReadPast(this, file, place, stop);
+
+    /// <summary>What the offsets of a file count up to, where that can be told without reading it; null elsewhere.</summary>
+    /// <exception cref="SourceException">The file cannot be opened or is damaged.</exception>
+    long? LengthOf(SourceFile file) => TextLength.Of(file);
+
+    /// <summary>
     /// Turns each raw record of the batch into the lines of its document, without empty ones; a record that is no document
     /// (a redirect, an empty text) is dropped or left without lines. Thread-safe for distinct batches; each record by itself.
     /// </summary>
     void Extract(LineBatch batch);
+
+    /// <summary>Reads all that lies before a place and the rest of the document that it falls into.</summary>
+    static IRecordReader ReadPast(IRecordFormat format, SourceFile file, SourcePosition place, CancellationToken stop)
+    {
+        var reader = format.Open(file, SourcePosition.StartOf(place.Epoch, place.File), stop);
+        var passed = new LineBatch();
+        while ((reader.Position.Offset < place.Offset || reader.Position.Part > 0) && !stop.IsCancellationRequested && reader.Read(passed))
+            passed.Clear();
+        return reader;
+    }
 }
 
 /// <summary>Cuts one file into raw records. Used by one thread. What it yields follows from where it began alone.</summary>

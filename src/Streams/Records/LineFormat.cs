@@ -11,6 +11,9 @@ internal sealed class LineFormat : IRecordFormat
     public IRecordReader Open(SourceFile file, SourcePosition start, CancellationToken stop) =>
         new LineRecordReader(SourceText.Open(file, start.Offset, stop), start);
 
+    public IRecordReader OpenPast(SourceFile file, SourcePosition place, CancellationToken stop) =>
+        place.Offset < 16 ? IRecordFormat.ReadPast(this, file, place, stop) : LineTail.Open(file, place, stop);
+
     /// <summary>The reader decodes lines already: a record is its document.</summary>
     public void Extract(LineBatch batch) { }
 }

@@ -7,8 +7,9 @@ namespace Streaming.Streams.Sources;
 /// <summary>The files of one source, and the order in which an epoch reads them.</summary>
 /// <param name="files">As listed.</param>
 /// <param name="formats">What each holds.</param>
+/// <param name="tails">The offset of each at which its held-out text begins, where that is decided by place.</param>
 /// <param name="seed">Reads them in another order each epoch; null reads them as listed.</param>
-internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList<IRecordFormat> formats, long? seed)
+internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList<IRecordFormat> formats, IReadOnlyList<long>? tails, long? seed)
 {
     private Order? _order;
 
@@ -21,6 +22,9 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
 
     /// <summary>What the files are recognised by.</summary>
     public IReadOnlyList<SourceIdentity> Identities => [.. files.Select(SourceIdentity.Of)];
+
+    /// <summary>Where documents of the file begin to be held out; null where that is not decided by place.</summary>
+    public long? TailOf(int file) => tails?[file];
 
     /// <summary>What the file holds.</summary>
     public IRecordFormat FormatOf(int file) => formats[file];
@@ -37,12 +41,20 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
     }
 
     /// <summary>Finds the files that a source names.</summary>
-    /// <exception cref="SourceException">As <see cref="SourceList.Expand"/>, or a kind is not read.</exception>
+    /// <exception cref="SourceException">As <see cref="SourceList.Expand"/>, a kind is not read, or the tail is to be held out of a file of unknown length.</exception>
     public static SourceFiles Of(SourceOptions source, PipelineOptions options, Split split)
     {
         var files = SourceList.Expand(source.Paths);
-        return new SourceFiles(files, [.. files.Select(file => RecordFormats.Of(file, source))], split == Split.Train ? options.Shuffle?.Seed : null);
+        var formats = files.Select(file => RecordFormats.Of(file, source)).ToList();
+        var tails = options is { ValidationRule: ValidationRule.Tail, ValidationFraction: > 0 }
+            ? files.Zip(formats, (file, format) => PlaceOfTail(file, format, options.ValidationFraction)).ToList()
+            : null;
+        return new SourceFiles(files, formats, tails, split == Split.Train ? options.Shuffle?.Seed : null);
     }
+
+    private static long PlaceOfTail(SourceFile file, IRecordFormat format, double fraction) => format.LengthOf(file) is { } length
+        ? length - (long)(length * fraction)
+        : throw new SourceException($"the last {FormattableString.Invariant($"{fraction:0.##%}")} of {file.Name} cannot be held out, as the length of its text is not known before it is read; give it as xz or unpacked, or hold out documents by their hash.");
 
     private int[] OrderOf(long epoch)
     {

@@ -10,7 +10,7 @@ namespace Streaming.Streams.Sources;
 /// documents it holds follows from where it starts.
 /// </summary>
 internal sealed class SourceReader(
-    SourceFiles files, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
+    SourceFiles files, Split split, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
 {
     /// <summary>The batches from the start on, read as they are asked for.</summary>
     /// <exception cref="SourceException">A file cannot be read to its end, or the source is empty and to be read for ever.</exception>
@@ -40,7 +40,9 @@ internal sealed class SourceReader(
     {
         var file = files[position.File];
         var format = files.FormatOf(position.File);
-        using var records = Open(file, format, position, stop);
+        var tail = files.TailOf(position.File);
+        using var records = Open(file, format, position, tail, stop);
+        position = records.Position;
         var (invalidBytes, cutLines) = (0L, 0L);
         while (!stop.IsCancellationRequested)
         {
@@ -49,7 +51,7 @@ internal sealed class SourceReader(
             (batch.Position, batch.Format) = (position, format);
             try
             {
-                while (records.Position.Offset - position.Offset < batchBytes && records.Read(batch)) { }
+                while (records.Position.Offset - position.Offset < batchBytes && IsOurs(records.Position, tail) && records.Read(batch)) { }
             }
             catch (Exception exception) when (exception is not SourceException)
             {
@@ -69,11 +71,16 @@ internal sealed class SourceReader(
         }
     }
 
-    private static IRecordReader Open(SourceFile file, IRecordFormat format, SourcePosition position, CancellationToken stop)
+    /// <summary>Whether what begins at a place is not held out, or this is the held-out side. A document that began before the tail goes on to its end.</summary>
+    private bool IsOurs(SourcePosition place, long? tail) => split == Split.Validation || place.Part > 0 || place.Offset < (tail ?? long.MaxValue);
+
+    private IRecordReader Open(SourceFile file, IRecordFormat format, SourcePosition position, long? tail, CancellationToken stop)
     {
         try
         {
-            return format.Open(file, position, stop);
+            return split == Split.Validation && position.Offset < tail
+                ? format.OpenPast(file, position with { Offset = tail.Value }, stop)
+                : format.Open(file, position, stop);
         }
         catch (Exception exception) when (exception is not SourceException)
         {

@@ -25,11 +25,48 @@ public sealed class PipelineCursorSpec(StreamFixture streams) : IClassFixture<St
             if (whole.Count == 0)
                 return;
             var cut = drawn.Cut % whole.Count;
-            var resumed = await streams.Take(drawn.Resumed(options), drawn.Split, Revived(whole[cut].Cursor));
+            var state = await CutOff(drawn, options, cut);
+            var resumed = await streams.Take(drawn.Resumed(options), drawn.Split, Revived(whole[cut].Cursor), stateFolder: state);
             AssertSame(whole.Skip(cut + 1).ToList(), resumed);
             Interlocked.Add(ref compared, resumed.Count);
         }, iter: 300, threads: 2);
         Assert.True(compared > 1000, $"only {compared} batches were compared");
+    }
+
+    /// <summary>Runs a stream up to a batch and writes the state that belongs to its cursor, while the stream is ahead of it.</summary>
+    private async Task<string> CutOff(DrawnPipeline drawn, PipelineOptions options, int cut)
+    {
+        var wholeCache = options.TokenCache + "-whole";
+        if (drawn.Caches && drawn.Split == Split.Train)
+            Directory.Move(options.TokenCache!, wholeCache);
+        using var stream = BatchStream.Start(options, drawn.Split, streams.Materializer, tokenizer: TestTokenizer.Instance);
+        var batch = await stream.Reader.ReadAsync();
+        for (var index = 0; index < cut; index++)
+            batch = await stream.Reader.ReadAsync();
+        await Task.Delay(drawn.Cut % 3);
+        var folder = Directory.CreateDirectory(options.Sources[0].Paths[0] + "-state").FullName;
+        foreach (var file in stream.StateAt(batch.Cursor))
+        {
+            using var target = File.Create(Path.Combine(folder, file.Name));
+            file.Write(target);
+        }
+        stream.Stop();
+        await stream.Completion;
+        if (!drawn.Caches || drawn.Split != Split.Train || drawn.CacheAfter == CacheAfter.AsItWasLeft)
+            return folder;
+        Directory.Delete(options.TokenCache!, recursive: true);
+        if (drawn.CacheAfter == CacheAfter.Lost)
+            return folder;
+        Directory.Move(wholeCache, options.TokenCache!);
+        foreach (var path in Directory.GetFiles(options.TokenCache!, "*.blocks").Where(path => drawn.CacheAfter == CacheAfter.Damaged && new FileInfo(path).Length > 0))
+        {
+            using var damaged = new FileStream(path, FileMode.Open);
+            damaged.Position = drawn.Cut * 7919L % damaged.Length;
+            var value = damaged.ReadByte();
+            damaged.Position--;
+            damaged.WriteByte((byte)~value);
+        }
+        return folder;
     }
 
     [Fact]

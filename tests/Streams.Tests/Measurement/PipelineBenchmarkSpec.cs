@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Streaming.Streams.Measurement;
 
 namespace Streaming.Streams.Tests.Measurement;
@@ -31,6 +32,7 @@ public sealed class PipelineBenchmarkSpec(StreamFixture streams) : IClassFixture
         Assert.InRange(measured.Stages[0].Tokens - measured.Whole.Tokens, 0, 4 * 32 - 1);
         Assert.Equal(22_000, measured.Whole.Lines);
         Assert.True(measured.Whole.PeakWorkingSetBytes > 0);
+        Assert.Equal(measured.Whole.Tokens, JsonDocument.Parse(measured.ToJson()).RootElement.GetProperty("tokens").GetInt64());
         Assert.Equal(11, measured.ToLines().Count());
 
         var part = await PipelineBenchmark.Run(options, streams.Materializer, longest: 1 << 17, TestContext.Current.CancellationToken);
