@@ -19,7 +19,7 @@ public static class SentenceSource
     /// <exception cref="SourceException">A source is missing or empty, or cannot be read to its end.</exception>
     public static IEnumerable<TextBatch> Read(PipelineOptions options, IMaterializer materializer, CancellationToken stop)
     {
-        options = options.WithEpochs(1) with { ValidationFraction = 0, Shuffle = null };
+        options = options.WithEpochs(1) with { ValidationFraction = 0, Shuffle = null, TokenCache = null };
         OptionChecks.Require(options, Split.Train);
         var statistics = new PipelineStatistics();
         LineWork[] normalize = options.Normalize ? [new(Normalization.TextNormalization.NormalizeAndSplit, statistics.Normalize)] : [];
@@ -27,7 +27,7 @@ public static class SentenceSource
         {
             var files = SourceFiles.Of(source, options, Split.Train);
             return new SourceStages(
-                options, source, Split.Train, files, DocumentFilters.Of(source), SourceCursor.AtStart(source.Name, files, source.Reading),
+                options, source, Split.Train, files, DocumentFilters.Of(source), SourceCursor.AtStart(source, files).Place, cache: null,
                 normalize, new TokenBlocksPool(options.BlockSize), statistics, new SourceStatistics(source.Name));
         }).ToList(); // names every missing file before reading begins
         return sources.SelectMany(source => Read(source, materializer, stop));
