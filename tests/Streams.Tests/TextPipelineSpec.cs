@@ -2,10 +2,10 @@ using System.IO.Pipes;
 using System.Text;
 using Streaming.Streams.Batches;
 using Streaming.Streams.Compression;
+using Streaming.Streams.Documents;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Normalization;
 using Streaming.Streams.Sources;
-using Streaming.Streams.Documents;
 using Streaming.Streams.Tests.Compression;
 using Streaming.Streams.Text;
 
