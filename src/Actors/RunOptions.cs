@@ -56,6 +56,9 @@ public sealed record TrainingOptions
     /// <summary>Two runs on one GPU agree to the last bit; costs a little speed. The CPU always does.</summary>
     public bool Deterministic { get; init; }
 
+    /// <summary>The fused engine's residual stream is float32, as Transformers' under autocast, instead of bf16.</summary>
+    public bool WideResidual { get; init; }
+
     /// <summary>Steps between progress events.</summary>
     public int LoggingSteps { get; init; } = 10;
 

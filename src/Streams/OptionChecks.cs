@@ -24,6 +24,7 @@ internal static class OptionChecks
         foreach (var source in options.Sources)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(source.Epochs);
+            source.Cleaning?.Validate();
             if (source.Weight is not (> 0 and < double.PositiveInfinity))
                 throw new ArgumentOutOfRangeException(nameof(options), source.Weight, $"the weight of source {source.Name} is more than 0");
         }

@@ -1,3 +1,5 @@
+using Streaming.Streams.Sources.Http;
+
 namespace Streaming.Streams;
 
 /// <summary>What a stream of token batches is made of.</summary>
@@ -41,6 +43,9 @@ public sealed record PipelineOptions
 
     /// <summary>Batches that wait for the trainer at most.</summary>
     public int QueueCapacity { get; init; } = 8;
+
+    /// <summary>How sources that are URLs are read.</summary>
+    public HttpOptions Http { get; init; } = HttpOptions.Default;
 
     /// <summary>UTF-8 bytes of text that go from stage to stage at a time. No effect on the tokens.</summary>
     internal int TextBatchBytes { get; init; } = 64 << 10;

@@ -2,6 +2,7 @@ using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Libtorch;
+using Streaming.Model.Measurement;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
 using TorchSharp;
@@ -18,20 +19,24 @@ public static class EngineFactory
 {
     /// <summary>
     /// The engine that <see cref="TrainingOptions.Engine"/> names, with weights initialised from the run's seed. <c>auto</c>
-    /// takes the fused engine in bf16 on a GPU whose shapes it computes, and the reference engine elsewhere.
+    /// takes the fused engine in a 16-bit type on a GPU whose shapes it computes, and the reference engine elsewhere.
     /// </summary>
     /// <exception cref="RunRefusedException">The engine is not available here.</exception>
     /// <exception cref="LibtorchException">libtorch or the device is not available here.</exception>
     public static ITrainingEngine Create(RunOptions options, Action<string> notice)
     {
-        LibtorchRuntime.Load(options.Training.Libtorch);
-        var device = Devices.Parse(options.Training.Device);
-        var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
-        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float8;
-        if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
-            throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
         using var weights = options.InitialWeights is { } path ? Open(path) : null;
         IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : Matching(options.Model, weights);
+        // The weights are made while libtorch loads, where it is likely that the fused engine will want them.
+        using var early = MayFuse(options.Training, out var ordinal) ? FusedStart.TryBegin(options.Model, options.Training.Precision ?? Precision.BFloat16, ordinal, source) : null;
+        using (StartTrace.Phase("libtorch")) LibtorchRuntime.Load(options.Training.Libtorch);
+        var devices = StartTrace.Phase("devices");
+        var device = Devices.Parse(options.Training.Device);
+        var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
+        var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float16 or Precision.Float8;
+        if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
+            throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
+        devices.Dispose();
         switch (options.Training.Engine)
         {
             case "reference":
@@ -41,7 +46,7 @@ public static class EngineFactory
             case "auto":
                 try
                 {
-                    return Fused(options, device, precision, source);
+                    return Fused(options, device, precision, source, early);
                 }
                 catch (NotSupportedException reason)
                 {
@@ -50,19 +55,27 @@ public static class EngineFactory
                 }
             case "fused" when !isFusible:
                 throw new RunRefusedException(
-                    $"training.engine = fused computes in bf16 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set training.engine = auto, or training.device and training.precision to what it needs");
+                    $"torch.engine = fused computes in bf16, fp16 or fp8 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set torch.engine = auto, or torch.device and torch.precision to what it needs");
             case "fused":
                 try
                 {
-                    return Fused(options, device, precision, source);
+                    return Fused(options, device, precision, source, early);
                 }
                 catch (NotSupportedException reason)
                 {
-                    throw new RunRefusedException($"training.engine = fused is not available here: {reason.Message}", reason);
+                    throw new RunRefusedException($"torch.engine = fused is not available here: {reason.Message}", reason);
                 }
             case var other:
-                throw new RunRefusedException($"training.engine must be auto, fused or reference, was {other}");
+                throw new RunRefusedException($"torch.engine must be auto, fused or reference, was {other}");
         }
+    }
+
+    private static bool MayFuse(TrainingOptions training, out int ordinal)
+    {
+        ordinal = 0;
+        if (training.Engine == "reference" || training.Precision is Precision.Float32 || training.Device == "cpu")
+            return false;
+        return !training.Device.StartsWith("cuda:", StringComparison.Ordinal) || int.TryParse(training.Device.AsSpan(5), out ordinal);
     }
 
     private static SafetensorsWeights Open(string path)
@@ -92,14 +105,15 @@ public static class EngineFactory
     private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
         new(options.Model, options.Optimizer, device, precision, weights);
 
-    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
-        new(
-            options.Model,
-            options.Optimizer,
-            new FusedEngineOptions(
-                options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
-                EightBitProducts: precision == Precision.Float8),
-            weights);
+    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, FusedStart? early)
+    {
+        var choice = new FusedEngineOptions(
+            options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
+            precision, options.Training.WideResidual);
+        return early is null
+            ? FusedEngine.Create(options.Model, options.Optimizer, choice, source)
+            : new FusedEngine(options.Model, options.Optimizer, choice, early.Weights);
+    }
 
     /// <summary>Where compiled kernels are kept: below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, or with temporary files where there is no home.</summary>
     private static string KernelCache()

@@ -94,8 +94,9 @@ internal sealed class TrainerActor : ReceiveActor
         if (_stopRequested)
             return;
         _checkpoint = checkpoint?.Folder;
+        // The text fills its queue while the engine is made.
+        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _continue));
         _session = TrainingSession.Begin(_options, _directory, _engines, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
-        _pipeline.Tell(new PipelineProtocol.Open(_session.Cursor, checkpoint?.PipelinePath, _continue));
         _pipeline.Tell(new PipelineProtocol.GetHeldOut());
     }
 

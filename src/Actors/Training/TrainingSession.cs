@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
+using Streaming.Model.Measurement;
 using Streaming.Model.Training;
 using Streaming.Streams.Batches;
 
@@ -76,7 +77,7 @@ internal sealed class TrainingSession : IDisposable
             checkpoint?.RestoreInto(engine);
             var session = new TrainingSession(options, engine, MetricsJournal.Open(directory.MetricsPath, checkpoint?.Training.Step ?? 0));
             if (checkpoint is not null)
-                session.GoOnFrom(checkpoint.Training);
+                session.GoOnFrom(checkpoint);
             return session;
         }
         catch
@@ -86,12 +87,15 @@ internal sealed class TrainingSession : IDisposable
         }
     }
 
+    /// <summary>Where the text goes on after a checkpoint; null at the beginning.</summary>
+    public static PipelineCursor? CursorOf(Checkpoint? checkpoint) => checkpoint?.Training.Cursor.Deserialize<PipelineCursor>(s_cursorFormat);
+
     /// <summary>The clock of a step starts, where it does not run yet.</summary>
     public void BeginStep() => _stepBegan ??= Stopwatch.GetTimestamp();
 
     public void Accumulate(TokenBatch batch)
     {
-        Engine.Accumulate(batch.Tokens, batch.Rows, _options.Training.GradientAccumulationSteps);
+        Engine.Accumulate(batch.ToMicroBatch(), _options.Training.GradientAccumulationSteps);
         _microBatches++;
         _stepTokens += batch.Tokens.Length;
         _consumed = batch.Cursor;
@@ -110,6 +114,8 @@ internal sealed class TrainingSession : IDisposable
         Tokens += _stepTokens;
         Cursor = _consumed;
         Remember(result.Loss);
+        StartTrace.Add("first step, its text included", _stepBegan!.Value);
+        StartTrace.Complete();
         var completed = new TrainerProtocol.StepCompleted(
             Step, result.Loss, result.GradientNorm, learningRate, _stepTokens, Tokens,
             Stopwatch.GetElapsedTime(_stepBegan!.Value), dataWait, queueDepth, result.Skipped);
@@ -162,11 +168,12 @@ internal sealed class TrainingSession : IDisposable
         Engine.Dispose();
     }
 
-    private void GoOnFrom(TrainingState state)
+    private void GoOnFrom(Checkpoint checkpoint)
     {
+        var state = checkpoint.Training;
         Step = state.Step;
         Tokens = state.TokensSeen;
-        Cursor = state.Cursor.Deserialize<PipelineCursor>(s_cursorFormat);
+        Cursor = CursorOf(checkpoint);
         foreach (var loss in state.Losses)
             Remember(loss);
     }

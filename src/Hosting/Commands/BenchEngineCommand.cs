@@ -31,7 +31,8 @@ internal static class BenchEngineCommand
         configuration.AddTo(command);
         command.SetAction(parsed =>
         {
-            var options = RunOptionsBuilder.Build(configuration.Load(parsed));
+            RunOptions options;
+            using (StartTrace.Phase("configuration")) options = RunOptionsBuilder.Build(configuration.Load(parsed));
             options = options with { Data = options.Data with { Rows = parsed.GetValue(microBatch) } };
             var output = parsed.InvocationConfiguration.Output;
             try
@@ -59,8 +60,9 @@ internal static class BenchEngineCommand
             tok_s = Math.Round(measured.TokensPerSecond),
             mfu = Math.Round(measured.Utilization, 4),
             peak_gib = measured.DeviceBytes is { } bytes ? Math.Round(bytes / 1073741824.0, 2) : (double?)null,
-            first_step_s = Math.Round(measured.FirstStep.TotalSeconds, 1),
+            first_step_s = measured.Start is { } first ? Math.Round(first.FirstStep, 2) : (double?)null,
             loss = Math.Round(measured.Loss, 3),
+            start = measured.Start?.Phases.Select(phase => new { phase = phase.Name, from_s = Math.Round(phase.From, 2), s = Math.Round(phase.Seconds, 2) }),
         }));
         if (measured.Operations.Count == 0)
             return;

@@ -6,6 +6,8 @@ using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Runs;
 using Streaming.Hosting.Terminal;
+using Streaming.Model.Libtorch;
+using Streaming.Model.Measurement;
 
 namespace Streaming.Hosting.Commands;
 
@@ -33,14 +35,20 @@ internal static class TrainCommand
         command.SetAction((parsed, _) =>
         {
             var point = parsed.GetValue(resume);
-            var settings = configuration.Load(parsed, point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")]);
-            return TrainAsync(settings, Screen.ForConsole());
+            Settings settings;
+            RunOptions options;
+            using (StartTrace.Phase("configuration"))
+            {
+                settings = configuration.Load(parsed, point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")]);
+                options = RunOptionsBuilder.Build(settings);
+            }
+            LibtorchRuntime.BeginLoad(options.Training.Libtorch); // it loads while the host starts
+            return TrainAsync(settings, options, Screen.ForConsole());
         });
     }
 
-    private static async Task<int> TrainAsync(Settings settings, Screen screen)
+    private static async Task<int> TrainAsync(Settings settings, RunOptions options, Screen screen)
     {
-        var options = RunOptionsBuilder.Build(settings);
         var run = new RunHandle();
         using var signals = new StopSignals(run, screen);
         var summary = new RunSummary(screen, options);
@@ -49,7 +57,7 @@ internal static class TrainCommand
         using var host = TrainHost.Build(
             settings, options, run, screen,
             [log, new ConsoleReport(screen, options.Training.LoggingSteps), summary, new ResolvedConfiguration(settings)], observed);
-        await StartAsync(host, screen).ConfigureAwait(false);
+        using (StartTrace.Phase("host")) await StartAsync(host, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
         await observed.Task.ConfigureAwait(false);
         summary.Print(outcome);

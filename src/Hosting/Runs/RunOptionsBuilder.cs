@@ -4,7 +4,10 @@ using Streaming.Hosting.Metrics;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
+using Streaming.Streams.Sources.Http;
 using Streaming.Streams.TokenizerTraining;
+using Streaming.Streams.Wikipedia;
 
 namespace Streaming.Hosting.Runs;
 
@@ -41,16 +44,45 @@ internal static class RunOptionsBuilder
 
     public static PipelineOptions BuildData(Settings settings) => new()
     {
-        Sources = [new SourceOptions { Paths = settings.Get(Keys.Sources), Epochs = settings.GetInt32(Keys.Epochs) }],
+        Sources = [.. settings.Get(Keys.Sources).Select(entry => BuildSource(entry, settings))],
         Tokenizer = settings.Get(Keys.Tokenizer),
         BlockSize = settings.GetInt32(Keys.BlockSize),
         Rows = settings.GetInt32(Keys.BatchSize),
         Normalize = settings.Get(Keys.Normalize),
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
         ValidationFraction = settings.Get(Keys.ValidationFraction),
+        ValidationRule = settings.Get(Keys.HeldOutRule),
+        Shuffle = settings.GetInt32(Keys.ShuffleDocuments) is var documents and > 0
+            ? new ShuffleOptions { Documents = documents, Bytes = settings.Get(Keys.ShuffleMegabytes) << 20, Seed = settings.Get(Keys.Seed) }
+            : null,
+        DocumentMask = settings.Get(Keys.DocumentMask),
+        Http = HttpOptions.Default with { CacheFolder = settings.Get(Keys.HttpCache) is var folder and not "none" ? folder : null },
+        TokenCache = settings.Get(Keys.TokenCache) is var cache and not "none" ? cache : null,
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
     };
+
+    private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()
+    {
+        Name = entry.Name,
+        Paths = entry.Paths,
+        Kind = entry.Kind,
+        TextField = entry.TextField,
+        Weight = entry.Weight,
+        Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
+        Cleaning = BuildCleaning(entry, settings),
+    };
+
+    /// <summary>Null is the recipe's: short lines of Wikipedia's articles go, nothing else.</summary>
+    private static CleaningOptions? BuildCleaning(SourceEntry entry, Settings settings)
+    {
+        var rules = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options;
+        var duplicates = (entry.Duplicates ?? settings.Get(Keys.Duplicates)).Options!;
+        if (rules is null && !duplicates.IsOn)
+            return null;
+        rules ??= entry.Kind == SourceKind.Wikipedia ? CleaningOptions.Off with { MinimumLineCharacters = LineRules.RecipeMinimumCharacters } : CleaningOptions.Off;
+        return rules with { Duplicates = duplicates, RejectedFile = settings.Get(Keys.RejectedFile) is var file and not "none" ? file : null };
+    }
 
     public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
     {
@@ -69,6 +101,7 @@ internal static class RunOptionsBuilder
 
     private static OptimizerOptions BuildOptimizer(Settings settings) => new()
     {
+        Kind = settings.Get(Keys.Optimizer),
         Beta1 = settings.Get(Keys.Beta1),
         Beta2 = settings.Get(Keys.Beta2),
         Epsilon = settings.Get(Keys.Epsilon),
@@ -91,6 +124,7 @@ internal static class RunOptionsBuilder
         Precision = settings.Get(Keys.Compute),
         Engine = settings.Get(Keys.Engine),
         Deterministic = settings.Get(Keys.Deterministic),
+        WideResidual = settings.Get(Keys.Residual) == Precision.Float32,
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
         MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
         Resume = settings.Get(Keys.Resume),

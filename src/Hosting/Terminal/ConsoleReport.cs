@@ -1,5 +1,6 @@
 using Streaming.Actors;
 using Streaming.Hosting.Runs;
+using Streaming.Model.Measurement;
 
 namespace Streaming.Hosting.Terminal;
 
@@ -52,6 +53,8 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
     private void Observe(TrainerProtocol.StepCompleted step)
     {
         _meter.Add(step);
+        if (StartTrace.TakeLine() is { } start)
+            screen.WriteLine(start);
         if (screen.IsLive)
             screen.ShowProgress(_meter.Read().Fields);
         else if (step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)

@@ -14,6 +14,9 @@ public sealed class Checkpoint
     // Names of torch.optim.AdamW's state, before the parameter's.
     internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";
 
+    // Of fp16 training, beside the step: torch.amp.GradScaler's state.
+    internal const string LossScale = "loss_scale", LossScaleGoodSteps = "loss_scale_good_steps";
+
     private static readonly string[] Required = [Weights, Optimizer, Config, State];
 
     private Checkpoint(string folder, MistralConfig model, TrainingState training) => (Folder, Model, Training) = (folder, model, training);
@@ -43,7 +46,10 @@ public sealed class Checkpoint
         return new Checkpoint(folder, MistralConfig.Load(folder), TrainingState.Load(Path.Combine(folder, State)));
     }
 
-    /// <summary>Puts weights, moments and the count of optimiser steps into an engine of the same model.</summary>
+    /// <summary>
+    /// Puts weights, moments, the count of optimiser steps and the loss scale into an engine of the same model. One that keeps its
+    /// moments otherwise takes what it can of them, and one without a stored loss scale begins with its own.
+    /// </summary>
     /// <exception cref="ModelException">Another model, or files that do not belong together.</exception>
     public void RestoreInto(ITrainingEngine engine)
     {
@@ -59,8 +65,10 @@ public sealed class Checkpoint
         if (!optimizer.Metadata.TryGetValue(OptimizerStep, out var text) || !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
             throw new CheckpointException($"{optimizer.Path} does not say how many steps the optimiser has taken");
 
-        foreach (var (parameter, state) in ModelParameter.Of(Model).Zip(engine.Parameters))
+        var states = engine.Parameters.ToDictionary(state => state.Name);
+        foreach (var parameter in ModelParameter.Of(Model))
         {
+            var state = states[parameter.Name];
             var values = new float[parameter.Count];
             source.Read(parameter, values);
             state.Write(StateKind.Weight, values);
@@ -70,5 +78,17 @@ public sealed class Checkpoint
             state.Write(StateKind.SecondMoment, values);
         }
         engine.Step = step;
+        if (StoredLossScale(optimizer) is { } scaling)
+            engine.LossScale = scaling;
+    }
+
+    private static LossScaling? StoredLossScale(SafetensorsFile optimizer)
+    {
+        if (!optimizer.Metadata.TryGetValue(LossScale, out var text))
+            return null;
+        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var scale) || !(scale >= 1 && float.IsFinite(scale))
+            || !optimizer.Metadata.TryGetValue(LossScaleGoodSteps, out text) || !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var steps))
+            throw new CheckpointException($"{optimizer.Path} holds a loss scale that is none: {LossScale} must be a number from 1 on, {LossScaleGoodSteps} a count");
+        return new(scale, steps);
     }
 }

@@ -125,7 +125,7 @@ public sealed class CheckpointStore
                     (Checkpoint.FirstMoment + parameter.Name, TensorType.F32, parameter.Shape),
                     (Checkpoint.SecondMoment + parameter.Name, TensorType.F32, parameter.Shape),
                 }),
-                new Dictionary<string, string> { [Checkpoint.OptimizerStep] = snapshot.OptimizerStep.ToString(CultureInfo.InvariantCulture) });
+                OptimizerMetadata(snapshot));
             foreach (var parameter in snapshot.Parameters)
             {
                 writer.Write(parameter.FirstMoment);
@@ -148,6 +148,17 @@ public sealed class CheckpointStore
         }
         sums.WriteFile(folder, Checkpoint.State, stream => stream.Write(state.ToJson()));
         sums.Save(folder);
+    }
+
+    private static Dictionary<string, string> OptimizerMetadata(EngineSnapshot snapshot)
+    {
+        var metadata = new Dictionary<string, string> { [Checkpoint.OptimizerStep] = snapshot.OptimizerStep.ToString(CultureInfo.InvariantCulture) };
+        if (snapshot.LossScale is { } scaling)
+        {
+            metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
+            metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
+        }
+        return metadata;
     }
 
     /// <summary>

@@ -16,6 +16,9 @@ public sealed class EngineSnapshot : IWeightSource
     /// <summary>Optimiser steps that the engine had taken.</summary>
     public long OptimizerStep { get; private set; }
 
+    /// <summary>The engine's loss scale; null where it has none.</summary>
+    public LossScaling? LossScale { get; private set; }
+
     public IReadOnlyList<ParameterSnapshot> Parameters { get; }
 
     /// <summary>Copies the engine's weights and moments. Call it on the engine's thread, between steps.</summary>
@@ -33,6 +36,7 @@ public sealed class EngineSnapshot : IWeightSource
             engine.Parameters[i].Read(StateKind.SecondMoment, snapshot.Parameters[i].SecondMoment);
         }
         snapshot.OptimizerStep = engine.Step;
+        snapshot.LossScale = engine.LossScale;
         return snapshot;
     }
 

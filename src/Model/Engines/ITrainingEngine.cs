@@ -15,20 +15,26 @@ public interface ITrainingEngine : IDisposable
     long ParameterCount { get; }
 
     /// <summary>Forward and backward pass of one micro-batch; its gradient counts as 1/<paramref name="microBatches"/> of the step's.</summary>
-    /// <param name="tokens">Token ids (rows, columns); labels are the same tokens, shifted inside, as Transformers does.</param>
-    /// <param name="rows">Sequences.</param>
+    /// <param name="batch">Tokens; labels are the same tokens, shifted inside, as Transformers does. Where nothing is predicted nothing is added.</param>
     /// <param name="microBatches">Micro-batches in this step.</param>
-    void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches);
+    void Accumulate(MicroBatch batch, int microBatches);
 
     /// <summary>Clips the accumulated gradient by its global norm, updates the weights, clears the gradient.</summary>
     /// <param name="learningRate">The step's learning rate.</param>
     StepResult Update(double learningRate);
 
-    /// <summary>Mean cross-entropy in nats per predicted token; changes nothing.</summary>
-    double Evaluate(ReadOnlySpan<int> tokens, int rows);
+    /// <summary>Mean cross-entropy in nats per predicted token, 0 where nothing is predicted; changes nothing.</summary>
+    double Evaluate(MicroBatch batch);
 
-    /// <summary>Optimiser steps taken: what bias correction counts.</summary>
+    /// <summary>Optimiser steps taken, without skipped ones: what bias correction counts.</summary>
     long Step { get; set; }
+
+    /// <summary>The loss scale of fp16 training; null in other types, where setting it does nothing.</summary>
+    LossScaling? LossScale
+    {
+        get => null;
+        set { }
+    }
 
     /// <summary>The state a checkpoint holds: float32 weights and moments by parameter name, in the checkpoint's order.</summary>
     IReadOnlyList<IParameterState> Parameters { get; }
@@ -53,10 +59,10 @@ public enum StateKind
     /// <summary>The weight in float32 (the master weight where the model computes in less).</summary>
     Weight,
 
-    /// <summary>AdamW's running mean of the gradient.</summary>
+    /// <summary>AdamW's running mean of the gradient; Muon's momentum.</summary>
     FirstMoment,
 
-    /// <summary>AdamW's running mean of the squared gradient.</summary>
+    /// <summary>AdamW's running mean of the squared gradient; zero where Muon updates.</summary>
     SecondMoment,
 
     /// <summary>The accumulated gradient since the last update; read only.</summary>

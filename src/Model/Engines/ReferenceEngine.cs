@@ -9,7 +9,7 @@ namespace Streaming.Model.Engines;
 
 /// <summary>
 /// Trains with the reference model and autograd, on any device. In float32 the model's weights are what the optimiser
-/// updates; in bf16 the optimiser has float32 master weights, and gradients are summed in float32.
+/// updates; in bf16 and fp16 the optimiser has float32 master weights, and gradients are summed in float32.
 /// </summary>
 public sealed class ReferenceEngine : ITrainingEngine
 {
@@ -18,8 +18,9 @@ public sealed class ReferenceEngine : ITrainingEngine
     private readonly ReferenceParameter[] _parameters;
     private readonly AdamW _optimizer;
     private readonly Tensor _loss; // sum of the micro-batches' shares since the last update
-    private Scalar _share = 1.0.ToScalar();
+    private Scalar _share = 1.0.ToScalar(), _gradientShare = 1.0.ToScalar(); // the latter times the loss scale
     private int _microBatches = 1;
+    private LossScaling? _lossScale;
 
     /// <param name="model">The model's shape.</param>
     /// <param name="optimizer">How weights are updated.</param>
@@ -31,14 +32,16 @@ public sealed class ReferenceEngine : ITrainingEngine
         LibtorchRuntime.Load();
         using var temporaries = NewDisposeScope();
         (Model, _device) = (model, device);
-        Description = $"reference, {(precision == Precision.BFloat16 ? "bf16" : "float32")}, {Devices.Describe(device)}";
-        _model = new MistralForCausalLM(model, precision == Precision.BFloat16 ? ScalarType.BFloat16 : ScalarType.Float32, device);
-        _parameters = [.. _model.Weights.Select(entry => new ReferenceParameter(entry.Parameter, entry.Tensor, optimizer.Decay))];
+        Description = $"reference, {precision switch { Precision.BFloat16 => "bf16", Precision.Float16 => "fp16", _ => "float32" }}, {Devices.Describe(device)}";
+        _model = new MistralForCausalLM(model, TypeOf(precision), device);
+        _parameters = [.. _model.Weights.Select(entry => new ReferenceParameter(entry.Parameter, entry.Tensor, optimizer))];
         _optimizer = new AdamW([.. _parameters.Select(parameter => parameter.Optimized)], optimizer, device);
         _loss = zeros([], ScalarType.Float32, device).DetachFromDisposeScope();
         foreach (var parameter in _parameters)
             parameter.Load(weights);
         ParameterCount = _parameters.Sum(parameter => parameter.Count);
+        if (precision == Precision.Float16)
+            (_lossScale, LossScale) = (LossScaling.Initial, LossScaling.Initial);
     }
 
     public MistralConfig Model { get; }
@@ -49,18 +52,31 @@ public sealed class ReferenceEngine : ITrainingEngine
 
     public long Step { get; set; }
 
+    public LossScaling? LossScale
+    {
+        get => _lossScale;
+        set
+        {
+            if (value is null || _lossScale is null)
+                return;
+            _lossScale = value;
+            SetShares();
+        }
+    }
+
     public IReadOnlyList<IParameterState> Parameters => _parameters;
 
     /// <summary>The model itself, for generation.</summary>
     internal MistralForCausalLM Network => _model;
 
-    public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    public void Accumulate(MicroBatch batch, int microBatches)
     {
-        CheckTokens(tokens, rows);
+        CheckTokens(batch.Tokens);
         SetMicroBatches(microBatches);
         using var temporaries = NewDisposeScope();
-        var loss = _model.Loss(HostTensors.FromTokens(tokens, rows, _device));
-        loss.mul(_share).backward();
+        if (_model.Loss(batch, _device) is not { } loss)
+            return;
+        loss.mul(_gradientShare).backward();
         using (no_grad())
             _loss.add_(loss, _share);
         foreach (var parameter in _parameters)
@@ -72,7 +88,7 @@ public sealed class ReferenceEngine : ITrainingEngine
     {
         using var temporaries = NewDisposeScope();
         var loss = HostTensors.Scalar(_loss);
-        var norm = _optimizer.GradientNorm();
+        var norm = _optimizer.GradientNorm(_lossScale?.Scale ?? 1);
         var finite = float.IsFinite(norm);
         if (finite)
         {
@@ -82,25 +98,24 @@ public sealed class ReferenceEngine : ITrainingEngine
         foreach (var parameter in _parameters)
             parameter.FinishStep(updated: finite);
         _loss.zero_();
+        LossScale = _lossScale?.After(finite);
         GC.KeepAlive(this);
         return new StepResult(loss, norm, Skipped: !finite);
     }
 
-    public double Evaluate(ReadOnlySpan<int> tokens, int rows)
+    public double Evaluate(MicroBatch batch)
     {
-        CheckTokens(tokens, rows);
+        CheckTokens(batch.Tokens);
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
-        var loss = HostTensors.Scalar(_model.Loss(HostTensors.FromTokens(tokens, rows, _device)));
+        var loss = _model.Loss(batch, _device) is { } mean ? HostTensors.Scalar(mean) : 0;
         GC.KeepAlive(this);
         return loss;
     }
 
     /// <summary>An id outside the vocabulary would read other memory, and on a GPU end the process's use of it.</summary>
-    private void CheckTokens(ReadOnlySpan<int> tokens, int rows)
+    private void CheckTokens(ReadOnlySpan<int> tokens)
     {
-        if (rows < 1 || tokens.Length % rows != 0 || tokens.Length / rows < 2)
-            throw new ArgumentException($"{tokens.Length} tokens are not {rows} rows of equal length and at least 2 tokens", nameof(tokens));
         foreach (var token in tokens)
         {
             if ((uint)token >= (uint)Model.VocabularySize)
@@ -113,10 +128,24 @@ public sealed class ReferenceEngine : ITrainingEngine
         ArgumentOutOfRangeException.ThrowIfLessThan(microBatches, 1);
         if (microBatches == _microBatches)
             return;
-        _share.Dispose();
-        _share = (1.0 / microBatches).ToScalar();
         _microBatches = microBatches;
+        SetShares();
     }
+
+    private void SetShares()
+    {
+        _share.Dispose();
+        _gradientShare.Dispose();
+        _share = (1.0 / _microBatches).ToScalar();
+        _gradientShare = ((_lossScale?.Scale ?? 1) / _microBatches).ToScalar();
+    }
+
+    private static ScalarType TypeOf(Precision precision) => precision switch
+    {
+        Precision.BFloat16 => ScalarType.BFloat16,
+        Precision.Float16 => ScalarType.Float16,
+        _ => ScalarType.Float32,
+    };
 
     public void Dispose()
     {
@@ -125,6 +154,7 @@ public sealed class ReferenceEngine : ITrainingEngine
         _optimizer.Dispose();
         _loss.Dispose();
         _share.Dispose();
+        _gradientShare.Dispose();
         _model.Dispose();
     }
 }

@@ -13,7 +13,7 @@ internal sealed class ReferenceParameter : IParameterState, IDisposable
     private readonly Parameter _weight; // in the model's type
     private readonly Tensor _gradient; // in the model's type; autograd adds into it
 
-    public ReferenceParameter(ModelParameter parameter, Parameter weight, DecayTarget decay)
+    public ReferenceParameter(ModelParameter parameter, Parameter weight, OptimizerOptions optimizer)
     {
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
@@ -26,7 +26,8 @@ internal sealed class ReferenceParameter : IParameterState, IDisposable
             isWide ? _gradient : Zeros(),
             Zeros(),
             Zeros(),
-            Decays: decay == DecayTarget.All || parameter.Role != ParameterRole.Norm);
+            Decays: optimizer.Decay == DecayTarget.All || parameter.Role != ParameterRole.Norm,
+            UpdateRules.For(optimizer.Kind, parameter));
 
         Tensor Zeros() => zeros(weight.shape, ScalarType.Float32, weight.device).DetachFromDisposeScope();
     }

@@ -2,7 +2,8 @@ namespace Streaming.Model.Fused;
 
 /// <summary>
 /// One arena for everything that a micro-batch leaves between its passes: what each layer keeps for its backward pass, and scratch that
-/// all layers share. Offsets in bytes, 256-byte aligned. Norm outputs and the SwiGLU product are computed again instead of kept.
+/// all layers share. Offsets in bytes, 256-byte aligned. Norm outputs and the SwiGLU product are computed again instead of kept; with a
+/// wide residual stream, which exists once, the norm outputs are kept in the place of their inputs.
 /// </summary>
 public sealed class ActivationPlan
 {
@@ -14,7 +15,8 @@ public sealed class ActivationPlan
     /// <param name="normBlocks">Blocks of the norms' backward kernel.</param>
     /// <param name="embeddingSlots">Rows of partial sums of the embedding's gradient.</param>
     /// <param name="eightBits">Room for the operands of 8-bit products.</param>
-    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false)
+    /// <param name="wideResidual">The residual stream is float32.</param>
+    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false, bool wideResidual = false)
     {
         long n = positions;
         Residual = new long[shape.Layers + 1];
@@ -29,7 +31,13 @@ public sealed class ActivationPlan
             GateUp[i] = Half(n * 2 * shape.Intermediate);
             Residual[i + 1] = Half(n * shape.Hidden);
         }
-        Normalized = Half(n * shape.Hidden);
+        if (wideResidual)
+        {
+            Stream = Half(n * shape.Hidden);
+            StreamLow = Half(n * shape.Hidden);
+            NormScales = Take((2L * shape.Layers + 1) * n * sizeof(float));
+        }
+        else Normalized = Half(n * shape.Hidden);
         Product = Half(n * shape.Intermediate);
         DResidual = Half(n * shape.Hidden);
         DNormalized = Half(n * shape.Hidden);
@@ -48,19 +56,27 @@ public sealed class ActivationPlan
         EmbeddingPartials = Take((long)embeddingSlots * shape.Hidden * sizeof(float));
     }
 
-    /// <summary>Input of each layer, and the last one's output: (N, D).</summary>
+    /// <summary>Input of each layer, and the last one's output: (N, D); of a wide stream, what the norm there puts out.</summary>
     public long[] Residual { get; }
 
     /// <summary>Queries, keys and values, turned: (N, (H + 2 G) K).</summary>
     public long[] Packed { get; }
 
-    /// <summary>Residual after attention: (N, D).</summary>
+    /// <summary>Residual after attention: (N, D); of a wide stream, what the norm there puts out.</summary>
     public long[] Middle { get; }
 
     /// <summary>Gate and up projection: (N, 2 F); the backward pass puts its gradient there.</summary>
     public long[] GateUp { get; }
 
-    /// <summary>Output of the norm at hand: (N, D).</summary>
+    /// <summary>The wide residual stream, upper and lower halves: (N, D) each. The lower ones become the rest of its gradient.</summary>
+    public long Stream { get; }
+
+    public long StreamLow { get; }
+
+    /// <summary>1 / rms of the rows of each norm: (norms, N), float32.</summary>
+    public long NormScales { get; }
+
+    /// <summary>Output of the norm at hand: (N, D); there is none with a wide stream.</summary>
     public long Normalized { get; }
 
     /// <summary>Output of SwiGLU: (N, F).</summary>
@@ -69,6 +85,7 @@ public sealed class ActivationPlan
     /// <summary>Gradient of the residual stream: (N, D).</summary>
     public long DResidual { get; }
 
+    /// <summary>Gradient of a norm's output: (N, D); in the forward pass, what a layer's half adds to a wide stream.</summary>
     public long DNormalized { get; }
 
     /// <summary>Gradient of <see cref="Product"/> (N, F); later of <see cref="Packed"/>.</summary>

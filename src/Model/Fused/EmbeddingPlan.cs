@@ -17,13 +17,16 @@ public sealed class EmbeddingPlan
     private readonly int[] _present; // tokens with a position, ascending; one place more than can be filled
     private readonly int[] _order, _begin, _token, _slot, _joinBegin, _joinToken;
     private readonly int[] _counts = new int[2];
+    private readonly int _padding;
     private int _positions;
 
     /// <summary>A plan for up to <paramref name="positions"/> tokens, each from 0 to <paramref name="vocabulary"/> - 1; empty until built.</summary>
-    public EmbeddingPlan(int vocabulary, int positions)
+    /// <param name="padding">A token whose row receives no gradient, as PyTorch's <c>padding_idx</c>: its positions are left out.</param>
+    public EmbeddingPlan(int vocabulary, int positions, int? padding = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabulary);
         ArgumentOutOfRangeException.ThrowIfNegative(positions);
+        _padding = padding ?? -1;
         _next = new int[vocabulary];
         _present = new int[Math.Min(vocabulary, positions) + 1];
         _order = new int[positions];
@@ -34,7 +37,7 @@ public sealed class EmbeddingPlan
         _joinToken = new int[MaximalJoins(positions)];
     }
 
-    /// <summary>Positions by token, then ascending; as many as tokens.</summary>
+    /// <summary>Positions by token, then ascending; as many as tokens that are not padding.</summary>
     public ReadOnlySpan<int> Order => _order.AsSpan(0, _positions);
 
     /// <summary>Run i sums <see cref="Order"/> from <c>Begin[i]</c> to before <c>Begin[i + 1]</c>; one more than runs.</summary>
@@ -85,10 +88,16 @@ public sealed class EmbeddingPlan
             if ((uint)tokens[i] >= (uint)next.Length) Refuse(tokens, i);
             next[tokens[i]]++;
         }
-        CutIntoRuns();
-        for (var i = 0; i < tokens.Length; i++) _order[next[tokens[i]]++] = i;
-        Array.Clear(next);
         _positions = tokens.Length;
+        if (_padding >= 0)
+        {
+            _positions -= next[_padding];
+            next[_padding] = 0;
+        }
+        CutIntoRuns();
+        for (var i = 0; i < tokens.Length; i++)
+            if (tokens[i] != _padding) _order[next[tokens[i]]++] = i;
+        Array.Clear(next);
     }
 
     /// <summary>Turns each token's count into the place of its first position, and lists its runs.</summary>

@@ -1,3 +1,4 @@
+using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 
 namespace Streaming.Model.Fused;
@@ -7,34 +8,28 @@ internal sealed class FusedBuffers
 {
     private const int NormBlocksPerMultiprocessor = 2;
 
-    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, int rows, int tokens, bool eightBits)
+    public FusedBuffers(
+        CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, Precision precision, int rows, int tokens, bool wideResidual)
     {
+        var eightBits = precision == Precision.Float8;
         (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
         Chunk = ChunkFor(Positions);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual);
+        WideResidual = wideResidual;
 
-        WeightsHigh = device.Allocate(layout.Count * 2, "the weights");
-        WeightsLow = device.Allocate(layout.Count * 2, "the master weights");
-        Gradients = device.Allocate(layout.Count * 4, "the gradients");
-        FirstMoment = device.Allocate(layout.Count * 4, "AdamW's first moment");
-        SecondMoment = device.Allocate(layout.Count * 4, "AdamW's second moment");
-        Arena = device.Allocate(Plan.Bytes, $"the activations of {rows} x {tokens} tokens");
-        Scalars = device.Allocate(StepScalars.Bytes, "scalars");
-        NormSums = device.Allocate(NormSumBlocks * sizeof(float), "the gradient norm");
+        Flat = new FlatBuffers(device, layout, optimizer, precision == Precision.Float16);
+        ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(layout, optimizer, Plan.Bytes));
+        Arena = device.Allocate(ArenaBytes, $"the activations of {rows} x {tokens} tokens");
         Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
 
         EightBits = eightBits ? new EightBitOperands(device, shape, layout) : null;
         Input = new InputLayout(Positions);
         InputBase = device.Allocate(Input.Bytes, "token ids");
         UploadAngles(device, shape, tokens);
-        foreach (var (pointer, bytes) in new[] { (WeightsHigh, layout.Count * 2), (WeightsLow, layout.Count * 2), (Gradients, layout.Count * 4),
-            (FirstMoment, layout.Count * 4), (SecondMoment, layout.Count * 4), (Scalars, StepScalars.Bytes), (InputBase, Input.Bytes) })
-            device.Clear(pointer, bytes);
+        device.Clear(InputBase, Input.Bytes);
         device.Synchronize();
     }
-
-    public const int NormSumBlocks = 1024;
 
     public int Positions { get; }
     public int RowTokens { get; }
@@ -50,22 +45,24 @@ internal sealed class FusedBuffers
     /// <summary>Scales and 8-bit weights; null in 16-bit training.</summary>
     public EightBitOperands? EightBits { get; }
 
-    public nint WeightsHigh { get; }
-    public nint WeightsLow { get; }
-    public nint Gradients { get; }
-    public nint FirstMoment { get; }
-    public nint SecondMoment { get; }
+    public FlatBuffers Flat { get; }
+
+    /// <summary>The residual stream is float32.</summary>
+    public bool WideResidual { get; }
+
     public nint Arena { get; }
-    public nint Scalars { get; }
-    public nint NormSums { get; }
+
+    /// <summary>Size of the arena: what activations need, or the optimiser where that is more.</summary>
+    public long ArenaBytes { get; }
+
     public nint InputBase { get; }
     private nint Rotary { get; }
 
     public nint Cosine => Rotary;
     public nint Sine { get; private set; }
-    public nint LossScale => Scalars;
-    public nint LossWeight => Scalars + 4;
-    public nint Loss => Scalars + StepScalars.LossOffset;
+    public nint LossScale => Flat.Scalars;
+    public nint LossWeight => Flat.Scalars + StepScalars.LossWeightOffset;
+    public nint Loss => Flat.Scalars + StepScalars.LossOffset;
     public nint Tokens => InputBase + Input.Tokens;
     public nint Labels => InputBase + Input.Labels;
     public nint Order => InputBase + Input.Order;
@@ -75,13 +72,10 @@ internal sealed class FusedBuffers
     public nint JoinBegin => InputBase + Input.JoinBegin;
     public nint JoinToken => InputBase + Input.JoinToken;
     public nint Counts => InputBase + Input.Counts;
+    public nint Boundaries => InputBase + Input.Boundaries;
 
-    /// <summary>Bytes of everything except attention's own results.</summary>
-    public static long Predict(FusedShape shape, ParameterLayout layout, int rows, int tokens, int multiprocessors, bool eightBits) =>
-        layout.Count * (eightBits ? 18 : 16) + PlanFor(shape, rows * tokens, multiprocessors, eightBits).Bytes + new InputLayout(rows * tokens).Bytes;
-
-    private static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits);
+    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual) =>
+        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual);
 
     private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
 
@@ -108,16 +102,9 @@ internal sealed class FusedBuffers
     }
 }
 
-/// <summary>The scalars of a step, as the kernels' <c>StepScalars</c> lays them out.</summary>
-internal struct StepScalars
-{
-    public const int Bytes = 64, HostOffset = 8, LossOffset = 28, ResultOffset = 28;
-
-    // From HostOffset: written by the host before the optimiser's kernels.
-    public float LearningRate, FirstCorrection, SecondCorrection, InverseLossScale, MaximumNorm;
-}
-
-/// <summary>One upload a micro-batch: token ids, labels, and the order in which the embedding's gradient is summed. Byte offsets.</summary>
+/// <summary>
+/// One upload a micro-batch: token ids, labels, the order in which the embedding's gradient is summed, where documents begin. Byte offsets.
+/// </summary>
 internal sealed class InputLayout
 {
     public InputLayout(int positions)
@@ -131,6 +118,7 @@ internal sealed class InputLayout
         JoinBegin = Take(EmbeddingPlan.MaximalJoins(positions) + 1);
         JoinToken = Take(EmbeddingPlan.MaximalJoins(positions));
         Counts = Take(2);
+        Boundaries = Take(positions + 1);
     }
 
     public int Tokens { get; }
@@ -142,6 +130,10 @@ internal sealed class InputLayout
     public int JoinBegin { get; }
     public int JoinToken { get; }
     public int Counts { get; }
+
+    /// <summary>Documents' starts and the end, filled up with the end: empty documents.</summary>
+    public int Boundaries { get; }
+
     public int Bytes { get; private set; }
 
     private int Take(int count)

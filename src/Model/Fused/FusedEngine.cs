@@ -1,6 +1,7 @@
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
+using Streaming.Model.Measurement;
 using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
@@ -13,18 +14,21 @@ namespace Streaming.Model.Fused;
 /// <param name="Device">GPU index.</param>
 /// <param name="Deterministic">Two runs agree to the last bit; costs a little speed.</param>
 /// <param name="KernelCache">Folder of compiled kernels.</param>
-/// <param name="EightBitProducts">fp8 operands for most products of the layers; needs compute capability 8.9.</param>
-public sealed record FusedEngineOptions(int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, bool EightBitProducts = false);
+/// <param name="Precision">bf16, fp16, or fp8, which needs compute capability 8.9.</param>
+/// <param name="WideResidual">The residual stream and its gradient are float32, as in Transformers under autocast, instead of 16 bits.</param>
+public sealed record FusedEngineOptions(
+    int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false);
 
 /// <summary>
-/// Mistral trained on one CUDA GPU without autograd: bf16 products with float32 accumulation, float32 master weights, gradients and
+/// Mistral trained on one CUDA GPU without autograd: 16-bit products with float32 accumulation, float32 master weights, gradients and
 /// moments in flat buffers, activations in one arena, the micro-step and the optimiser step replayed as CUDA graphs.
 /// </summary>
 public sealed unsafe class FusedEngine : ITrainingEngine
 {
-    private const int InputSlots = 4, OptimizerBlock = 256;
+    // Blocks of a grid's second dimension, of which FlashAttention-2 takes one a document.
+    private const int MaximalDocuments = 65_535;
 
-    private readonly OptimizerOptions _optimizer;
+    private readonly OptimizerKind _optimizer;
     private readonly FusedEngineOptions _options;
     private readonly FusedShape _shape;
     private readonly ParameterLayout _layout;
@@ -34,111 +38,168 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly LibtorchAttention _attention;
     private readonly FusedBuffers _buffers;
     private readonly FusedPasses _passes;
+    private readonly FusedOptimizer _update;
+    private readonly MatrixProducts? _muonProducts;
     private readonly StepTimer _timer;
-    private readonly EmbeddingPlan _embedding;
+    private readonly InputStaging _input;
     private readonly LibtorchAttention.State[] _states;
-    private readonly nint[] _inputs = new nint[InputSlots], _inputEvents = new nint[InputSlots];
     private readonly nint _hostScalars;
-    private readonly long _memoryBefore;
+    private readonly long _memoryBefore, _available;
+    private readonly MemoryNeeds _needs;
     private nint _trainGraph, _evaluateGraph, _updateGraph;
-    private int _slot;
+    private int _documents;
     private bool _weightsChanged = true;
+    private LossScaling? _lossScale;
 
+    /// <summary>An engine with the weights of <paramref name="weights"/>.</summary>
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
-    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
+    public static FusedEngine Create(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
     {
+        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16);
+        return new FusedEngine(model, optimizer, options, prepared);
+    }
+
+    /// <param name="model">The model's shape.</param>
+    /// <param name="optimizer">How weights are updated.</param>
+    /// <param name="options">What the engine is built for.</param>
+    /// <param name="weights">The first weights, of the same model; not needed afterwards.</param>
+    /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
+    /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
+    public FusedEngine(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, PreparedWeights weights)
+    {
+        if (weights.IsHalfPrecision != (options.Precision == Precision.Float16))
+            throw new ArgumentException("the weights were prepared for another precision", nameof(weights));
         LibtorchRuntime.Load();
-        (_optimizer, _options) = (optimizer, options);
+        (_optimizer, _options) = (optimizer.Kind, options);
         _shape = FusedShape.From(model);
         _layout = new ParameterLayout(_shape);
-        _device = new CudaDevice(options.Device);
+        using (StartTrace.Phase("context")) _device = new CudaDevice(options.Device);
         if (_device.ComputeCapability.Major < 8)
-            throw new NotSupportedException($"the fused engine computes in bf16, which {_device.Name} (compute capability {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}) does not have: set training.engine = reference");
-        if (options.EightBitProducts && (_device.ComputeCapability.Major, _device.ComputeCapability.Minor).CompareTo((8, 9)) < 0)
-            throw new NotSupportedException($"training.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set training.precision = bf16");
-        _memoryBefore = CudaDevice.Memory().Used;
+            throw new NotSupportedException($"the fused engine computes in bf16, which {_device.Name} (compute capability {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}) does not have: set torch.engine = reference");
+        if (options.Precision == Precision.Float8 && (_device.ComputeCapability.Major, _device.ComputeCapability.Minor).CompareTo((8, 9)) < 0)
+            throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
+        (_memoryBefore, var total) = CudaDevice.Memory();
+        _available = total - _memoryBefore;
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
-        _attention = new LibtorchAttention(_device, _shape, options.Rows, options.Tokens,
-            window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn, options.Deterministic);
-        _kernels = new KernelModule(_device,
-            KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape), _device.ComputeCapability, options.KernelCache));
-        _products = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic);
-        _buffers = AllocateBuffers();
+        var half = options.Precision == Precision.Float16;
+        using (StartTrace.Phase("libtorch on the GPU"))
+            _attention = new LibtorchAttention(_device, _shape, half, options.Rows, options.Tokens,
+                window || options.Deterministic || _device.ComputeCapability.Major < 9 ? AttentionKernel.Flash2 : AttentionKernel.Cudnn, options.Deterministic);
+        using (StartTrace.Phase("kernels"))
+            _kernels = new KernelModule(_device,
+                KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape, half), _device.ComputeCapability, options.KernelCache));
+        _products = new MatrixProducts(_device, half ? CublasLt.Float16 : CublasLt.BFloat16, options.Deterministic, options.KernelCache);
+        using (StartTrace.Phase("memory")) _buffers = AllocateBuffers();
         _timer = new StepTimer(_device);
         _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer);
-        _embedding = new EmbeddingPlan(_shape.Vocabulary, _buffers.Positions);
+        if (half && optimizer.Kind == OptimizerKind.Muon)
+            _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
+        _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
+            _muonProducts ?? _products, scalesLoss: half);
+        _input = new InputStaging(_device, _buffers, model);
         _states = new LibtorchAttention.State[_shape.Layers];
-        for (var i = 0; i < InputSlots; i++)
-        {
-            _inputs[i] = _device.AllocatePinned(_buffers.Input.Bytes + 2 * sizeof(float));
-            Check(cuEventCreate(out _inputEvents[i], 0), "create an event");
-        }
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
-        Parameters = [.. _layout.Entries.Select(entry => new ParameterState(this, entry))];
-        Capture();
-        Load(weights);
+        var entries = _layout.Entries.ToDictionary(entry => entry.Name);
+        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
+        try
+        {
+            Start(weights);
+        }
+        catch (Exception exception)
+        {
+            Abandon();
+            // libtorch does not say why it failed.
+            if (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available) throw OutOfMemory(exception);
+            throw;
+        }
+        if (half) LossScale = LossScaling.Initial;
     }
 
     public MistralConfig Model => _shape.Model;
     public long ParameterCount => _layout.ParameterCount;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
-    public string Description => $"fused, {(_options.EightBitProducts ? "fp8 and bf16" : "bf16")} with float32 master weights, {_device.Name}";
+    public string Description =>
+        $"fused, {PrecisionName} with float32 {(_options.WideResidual ? "residual stream and " : "")}master weights, {OptimizerName}, {_device.Name}";
+
+    public LossScaling? LossScale
+    {
+        get => _lossScale;
+        set
+        {
+            if (value is not { } scaling || _options.Precision != Precision.Float16) return;
+            _lossScale = scaling;
+            _device.Upload<float>(_buffers.LossScale, [scaling.Scale]);
+            _device.Upload<float>(_buffers.Flat.Scalars + StepScalars.GoodStepsOffset, [scaling.GoodSteps]);
+        }
+    }
 
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
     public long DeviceBytes => CudaDevice.Memory().Used - _memoryBefore;
 
-    public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    public void Accumulate(MicroBatch batch, int microBatches)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossScale(1.0f / ((float)predicted * microBatches));
+        Upload(batch, microBatches);
         if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
-        Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
+        _input.Release();
     }
 
     public StepResult Update(double learningRate)
     {
-        Step++;
-        var scalars = new StepScalars
-        {
-            LearningRate = (float)learningRate,
-            FirstCorrection = (float)(1.0 - Math.Pow(_optimizer.Beta1, Step)),
-            SecondCorrection = (float)Math.Sqrt(1.0 - Math.Pow(_optimizer.Beta2, Step)),
-            InverseLossScale = 1.0f,
-            MaximumNorm = (float)_optimizer.MaxGradientNorm,
-        };
-        *(StepScalars*)(_hostScalars + StepScalars.HostOffset) = scalars;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.Scalars + StepScalars.HostOffset, _hostScalars + StepScalars.HostOffset, (nuint)sizeof(StepScalars), _device.Stream), "upload scalars");
+        UploadScalars(_update.Scalars(learningRate, Step + 1));
         Check(cuGraphLaunch(_updateGraph, _device.Stream), "launch the optimiser step");
-        return ReadResult();
+        _buffers.Flat.Moments.Updated();
+        var scalars = ReadScalars();
+        var finite = scalars.Finite != 0;
+        if (finite) Step++;
+        if (_lossScale is not null) _lossScale = new(scalars.LossScale, (int)scalars.GoodSteps);
+        return new StepResult(scalars.Loss, scalars.Norm, Skipped: !finite);
     }
 
-    public double Evaluate(ReadOnlySpan<int> tokens, int rows)
+    public double Evaluate(MicroBatch batch)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossScale(1.0f / predicted);
+        Upload(batch, microBatches: 1);
         if (_weightsChanged) Calibrate();
         Check(cuGraphLaunch(_evaluateGraph, _device.Stream), "launch the evaluation");
-        Check(cuEventRecord(_inputEvents[_slot], _device.Stream), "record");
-        return ReadResult().Loss;
+        _input.Release();
+        return ReadScalars().Loss;
+    }
+
+    /// <summary>Logits (positions, vocabulary) of the last evaluation, where one chunk held them all.</summary>
+    internal float[] ReadLogits(int positions)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(positions, _buffers.Chunk);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(_buffers.Chunk, _buffers.Positions);
+        var rounded = new ushort[positions * _shape.VocabularyPadded];
+        _device.Download(rounded.AsSpan(), _buffers.Arena + (nint)_buffers.Plan.Logits);
+        var logits = new float[positions * _shape.Vocabulary];
+        for (var i = 0; i < logits.Length; i++)
+        {
+            var bits = rounded[i / _shape.Vocabulary * _shape.VocabularyPadded + i % _shape.Vocabulary];
+            logits[i] = _options.Precision == Precision.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : MasterWeight.Join(bits, 0);
+        }
+        return logits;
     }
 
     /// <summary>One micro-step and one optimiser step without graphs, timed operation by operation; the update uses a learning rate of 0.</summary>
     public IReadOnlyList<(string Name, double Milliseconds, int Calls)> Profile(ReadOnlySpan<int> tokens, int rows)
     {
-        var predicted = Upload(tokens, rows);
-        SetLossScale(1.0f / predicted);
+        Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
+        UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);
         _passes.Backward(states);
         QueueUpdate();
+        _buffers.Flat.Moments.Updated();
         var table = _timer.Stop();
         foreach (var state in states) _attention.Release(state);
-        _ = ReadResult();
+        _input.Release();
+        _ = ReadScalars();
         return table;
     }
 
@@ -146,19 +207,24 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         try
         {
-            return new FusedBuffers(_device, _shape, _layout, _options.Rows, _options.Tokens, _options.EightBitProducts);
+            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options.Precision, _options.Rows, _options.Tokens, _options.WideResidual);
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
-            var (used, total) = CudaDevice.Memory();
-            var rows = _options.Rows;
-            while (rows > 0 && Predict(rows) > total - _memoryBefore) rows--;
-            throw new OutOfDeviceMemoryException(_options.Rows, rows, Predict(_options.Rows), total - used, exception);
+            Abandon();
+            throw OutOfMemory(exception);
         }
     }
 
-    private long Predict(int rows) =>
-        FusedBuffers.Predict(_shape, _layout, rows, _options.Tokens, _device.Multiprocessors, _options.EightBitProducts);
+    // What was taken before a failure, so that another engine has the GPU for itself.
+    private void Abandon()
+    {
+        _attention.Dispose();
+        _device.Dispose();
+    }
+
+    private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>
+        new(_options.Rows, _needs.Bytes(_options.Rows), _available, _needs.Remedy(_available, _options.Rows), cause);
 
     // The scales of 8-bit tensors follow what was seen. Before anything was, the micro-batch at hand runs until they have settled
     // (what one layer saturates hides the next one's range), and its gradient is discarded.
@@ -170,50 +236,105 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         eight.Reset(_device);
         _passes.RoundWeights();
         for (var i = 0; i < rounds; i++) Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
-        _device.Clear(_buffers.Gradients, _layout.Count * 4);
+        _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
 
-    private void Load(IWeightSource weights)
+    // A first eager run lets the libraries plan and allocate, while the weights arrive; then the same calls are recorded.
+    private void Start(PreparedWeights weights)
     {
-        var parameters = ModelParameter.Of(Model).ToDictionary(parameter => parameter.Name);
-        foreach (var state in Parameters)
+        _kernels.Launch("fill_noise", _device.Multiprocessors * 8, 256, _buffers.Arena, _buffers.Plan.Bytes / 4);
+        WarmUpdate();
+        var upload = Task.Run(() => Upload(weights));
+        try
         {
-            var parameter = parameters[state.Name];
-            var values = new float[parameter.Count];
-            weights.Read(parameter, values);
-            state.Write(StateKind.Weight, values);
+            var tokens = new int[_buffers.Positions];
+            for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
+            using (StartTrace.Phase("first pass"))
+            {
+                Upload(new MicroBatch(tokens, _options.Rows), microBatches: 1);
+                _passes.Forward(_states);
+                _passes.Backward(_states);
+                _device.Synchronize();
+            }
+            _input.Release();
+            foreach (var state in _states) _attention.Release(state);
+            _products.SavePlans();
+            _muonProducts?.SavePlans();
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            using (StartTrace.Phase("graphs"))
+            {
+                RecordPasses();
+                _updateGraph = Record(QueueUpdate);
+            }
         }
+        finally
+        {
+            using (StartTrace.Phase("waiting for weights")) upload.GetAwaiter().GetResult();
+        }
+        _passes.RoundWeights();
+        _buffers.Flat.ClearGradients();
+        _buffers.Flat.Moments.Clear();
+        _buffers.Flat.ClearScalars();
+        _device.Synchronize();
     }
 
-    // A first eager run lets the libraries plan and allocate; then the same calls are recorded.
-    private void Capture()
+    // Loads the update's kernels and plans its products, before anything is there that it could change.
+    private void WarmUpdate()
     {
-        _kernels.Launch("fill_noise", _device.Multiprocessors * 8, OptimizerBlock, _buffers.Arena, _buffers.Plan.Bytes / 4);
-        var tokens = new int[_buffers.Positions];
-        for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
-        _passes.RoundWeights();
-        SetLossScale(1.0f / Upload(tokens, _options.Rows));
-        _passes.Forward(_states);
-        _passes.Backward(_states);
+        UploadScalars(new StepScalars { FirstCorrection = 1, SecondCorrection = 1 });
         QueueUpdate();
-        foreach (var state in _states) _attention.Release(state);
-        _device.Clear(_buffers.Gradients, _layout.Count * 4);
         _device.Synchronize();
+    }
 
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
+    // On a thread of its own: pageable memory goes up at the speed of a copy on the host.
+    private void Upload(PreparedWeights weights)
+    {
+        (nint High, nint Low) halves;
+        using (StartTrace.Phase("weights")) halves = weights.Wait();
+        using (StartTrace.Phase("weights to the GPU"))
+        {
+            _device.Use();
+            var count = (nuint)_layout.Count;
+            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsHigh, halves.High, count * sizeof(ushort)), "upload the weights");
+            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsLow, halves.Low, count * (nuint)_buffers.Flat.LowBytes), "upload the weights");
+            Check(cuStreamSynchronize(0), "upload the weights"); // the copies return once the last piece is on its way
+        }
+        _weightsChanged = true;
+    }
+
+    private void RecordPasses()
+    {
         _trainGraph = Record(() =>
         {
             _passes.Forward(_states);
             _passes.Backward(_states);
         });
         _evaluateGraph = Record(() => _passes.Forward(null));
-        _updateGraph = Record(QueueUpdate);
-        _device.Clear(_buffers.FirstMoment, _layout.Count * 4);
-        _device.Clear(_buffers.SecondMoment, _layout.Count * 4);
-        _device.Clear(_buffers.Scalars, StepScalars.Bytes);
+    }
+
+    // From the first micro-batch on whose rows hold several documents, attention is FlashAttention-2's for variable lengths. The graphs
+    // have room for a number of documents, unused ones are empty, and are recorded anew where a micro-batch has more.
+    private void MakeRoomForDocuments(int documents)
+    {
+        if (documents > MaximalDocuments)
+            throw new NotSupportedException($"a micro-batch holds {documents} documents, attention takes up to {MaximalDocuments}: lower training.per-device-train-batch-size");
+        var room = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(documents, 4 * _options.Rows));
+        _documents = Math.Min(room, Math.Min(MaximalDocuments, _buffers.Positions));
         _device.Synchronize();
+        DestroyGraph(ref _trainGraph);
+        DestroyGraph(ref _evaluateGraph);
+        foreach (var state in _states) _attention.Release(state);
+        _attention.UseDocuments(_buffers.Boundaries, _documents);
+        // Its kernels are loaded by a first run, on what the boundaries were last and whatever lies in the arena; the results are discarded.
+        var warm = _attention.Forward(_buffers.Arena + (nint)_buffers.Plan.Packed[0]);
+        _attention.Release(_attention.Backward(warm, _buffers.Arena + (nint)_buffers.Plan.DAttention).Tensors);
+        _attention.Release(warm);
+        _device.Synchronize();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        RecordPasses();
     }
 
     private nint Record(Action queue)
@@ -228,125 +349,64 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     private void QueueUpdate()
     {
-        _kernels.Launch("sum_of_squares", FusedBuffers.NormSumBlocks, 512, _buffers.NormSums, _buffers.Gradients, _layout.Count);
-        _kernels.Launch("clip_by_norm", 1, 1024, _buffers.Scalars, _buffers.NormSums, FusedBuffers.NormSumBlocks);
-        _timer.Lap("gradient norm");
-        var decayed = _optimizer.Decay == DecayTarget.All ? _layout.Count : _layout.Norms;
-        _kernels.Launch("adamw", _device.Multiprocessors * 8, OptimizerBlock, _buffers.WeightsHigh, _buffers.WeightsLow, _buffers.Gradients,
-            _buffers.FirstMoment, _buffers.SecondMoment, _buffers.Scalars, _layout.Count, decayed,
-            (float)_optimizer.Beta1, (float)_optimizer.Beta2, (float)_optimizer.Epsilon, (float)_optimizer.WeightDecay);
-        _timer.Lap("adamw");
+        _update.Queue(_timer.Lap);
         _passes.RoundWeights();
     }
 
-    // Token ids, labels shifted by one (none across rows, none for absent rows) and the embedding's plan into the device's input block.
-    private int Upload(ReadOnlySpan<int> tokens, int rows)
+    private void Upload(MicroBatch batch, int microBatches)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _options.Rows);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(tokens.Length, rows * _options.Tokens);
-        _slot = (_slot + 1) % InputSlots;
-        Check(cuEventSynchronize(_inputEvents[_slot]), "wait for an input slot");
-        var input = _buffers.Input;
-        Span<int> Part(int offset, int count) => new((void*)(_inputs[_slot] + offset), count);
-
-        var ids = Part(input.Tokens, _buffers.Positions);
-        var labels = Part(input.Labels, _buffers.Positions);
-        ids.Clear();
-        tokens.CopyTo(ids);
-        labels.Fill(-1);
-        for (var row = 0; row < rows; row++)
-            tokens.Slice(row * _options.Tokens + 1, _options.Tokens - 1).CopyTo(labels[(row * _options.Tokens)..]);
-        _embedding.Build(ids);
-        _embedding.Order.CopyTo(Part(input.Order, _embedding.Order.Length));
-        _embedding.Begin.CopyTo(Part(input.Begin, _embedding.Begin.Length));
-        _embedding.Token.CopyTo(Part(input.RunToken, _embedding.Token.Length));
-        _embedding.Slot.CopyTo(Part(input.Slot, _embedding.Slot.Length));
-        _embedding.JoinBegin.CopyTo(Part(input.JoinBegin, _embedding.JoinBegin.Length));
-        _embedding.JoinToken.CopyTo(Part(input.JoinToken, _embedding.JoinToken.Length));
-        _embedding.Counts.CopyTo(Part(input.Counts, 2));
-        Check(cuMemcpyHtoDAsync_v2(_buffers.InputBase, _inputs[_slot], (nuint)input.Bytes, _device.Stream), "upload tokens");
-        return rows * (_options.Tokens - 1);
+        var (documents, predicted) = _input.Upload(batch);
+        if (documents > _options.Rows && documents > _documents) MakeRoomForDocuments(documents);
+        // A token's weight in the mean loss and its gradient; where nothing is predicted there is nothing to weigh.
+        var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
+        *_input.Scalar = weight;
+        Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)_input.Scalar, sizeof(float), _device.Stream), "upload the loss's weight");
     }
 
-    private void SetLossScale(float weight)
+    private void UploadScalars(StepScalars scalars)
     {
-        var slot = (float*)(_inputs[_slot] + _buffers.Input.Bytes);
-        slot[0] = slot[1] = weight;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.LossScale, (nint)slot, 2 * sizeof(float), _device.Stream), "upload the loss scale");
+        *(StepScalars*)_hostScalars = scalars;
+        Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
     }
 
-    private StepResult ReadResult()
+    private static void DestroyGraph(ref nint graph)
     {
-        Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
+        if (graph != 0) _ = cuGraphExecDestroy(graph);
+        graph = 0;
+    }
+
+    private StepScalars ReadScalars()
+    {
+        Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Flat.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
         _device.Synchronize();
-        var result = (float*)(_hostScalars + StepScalars.ResultOffset);
-        return new StepResult(result[0], result[1], Skipped: result[3] == 0.0f);
+        return *(StepScalars*)_hostScalars;
     }
 
-    private sealed class ParameterState(FusedEngine engine, ParameterLayout.Entry entry) : IParameterState
+    private string PrecisionName => _options.Precision switch
     {
-        private const int ChunkElements = 1 << 22;
+        Precision.Float8 => "fp8 and bf16",
+        Precision.Float16 => "fp16",
+        _ => "bf16",
+    };
 
-        public string Name => entry.Name;
-        public IReadOnlyList<long> Shape => entry.Shape;
-
-        public void Read(StateKind kind, Span<float> destination)
-        {
-            ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, entry.Count);
-            if (kind != StateKind.Weight)
-            {
-                engine._device.Download(destination, Address(kind));
-                return;
-            }
-            var high = new ushort[Math.Min(ChunkElements, destination.Length)];
-            var low = new short[high.Length];
-            for (var start = 0; start < destination.Length; start += ChunkElements)
-            {
-                var count = Math.Min(ChunkElements, destination.Length - start);
-                engine._device.Download(high.AsSpan(0, count), engine._buffers.WeightsHigh + (nint)(entry.Offset + start) * 2);
-                engine._device.Download(low.AsSpan(0, count), engine._buffers.WeightsLow + (nint)(entry.Offset + start) * 2);
-                for (var i = 0; i < count; i++) destination[start + i] = MasterWeight.Join(high[i], low[i]);
-            }
-        }
-
-        public void Write(StateKind kind, ReadOnlySpan<float> source)
-        {
-            ArgumentOutOfRangeException.ThrowIfNotEqual(source.Length, entry.Count);
-            if (kind != StateKind.Weight)
-            {
-                engine._device.Upload(Address(kind), source);
-                return;
-            }
-            engine._weightsChanged = true;
-            var high = new ushort[Math.Min(ChunkElements, source.Length)];
-            var low = new short[high.Length];
-            for (var start = 0; start < source.Length; start += ChunkElements)
-            {
-                var count = Math.Min(ChunkElements, source.Length - start);
-                for (var i = 0; i < count; i++) (high[i], low[i]) = MasterWeight.Split(source[start + i]);
-                engine._device.Upload<ushort>(engine._buffers.WeightsHigh + (nint)(entry.Offset + start) * 2, high.AsSpan(0, count));
-                engine._device.Upload<short>(engine._buffers.WeightsLow + (nint)(entry.Offset + start) * 2, low.AsSpan(0, count));
-            }
-        }
-
-        private nint Address(StateKind kind) => (kind switch
-        {
-            StateKind.FirstMoment => engine._buffers.FirstMoment,
-            StateKind.SecondMoment => engine._buffers.SecondMoment,
-            StateKind.Gradient => engine._buffers.Gradients,
-            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
-        }) + (nint)entry.Offset * 4;
-    }
+    private string OptimizerName => _optimizer switch
+    {
+        OptimizerKind.AdamW8Bit => "AdamW with moments of 8 bits",
+        OptimizerKind.Muon => "Muon and AdamW",
+        _ => "AdamW",
+    };
 
     public void Dispose()
     {
         _device.Synchronize();
-        foreach (var graph in new[] { _trainGraph, _evaluateGraph, _updateGraph })
-            if (graph != 0) _ = cuGraphExecDestroy(graph);
+        DestroyGraph(ref _trainGraph);
+        DestroyGraph(ref _evaluateGraph);
+        DestroyGraph(ref _updateGraph);
         foreach (var state in _states) _attention.Release(state);
         _attention.Dispose();
         _products.Dispose();
+        _muonProducts?.Dispose();
         _kernels.Dispose();
         _device.Dispose();
     }

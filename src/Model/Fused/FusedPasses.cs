@@ -17,18 +17,26 @@ internal sealed class FusedPasses(
     private readonly int _count = buffers.Positions;
     private readonly float _epsilon = (float)shape.Model.RmsNormEpsilon;
 
-    private nint High(long offset) => buffers.WeightsHigh + (nint)(offset * 2);
-    private nint Low(long offset) => buffers.WeightsLow + (nint)(offset * 2);
-    private nint Gradient(long offset) => buffers.Gradients + (nint)(offset * 4);
+    private nint High(long offset) => buffers.Flat.High(offset);
+    private nint Low(long offset) => buffers.Flat.Low(offset);
+    private nint Gradient(long offset) => buffers.Flat.Gradient(offset);
     private nint At(long offset) => buffers.Arena + (nint)offset;
     private long Norm(int index) => layout.Norms + (long)index * shape.Hidden;
+
+    // What a norm puts out: kept in the place of its input where the residual stream is wide, in scratch otherwise.
+    private nint Normed(int norm) =>
+        At(!buffers.WideResidual ? plan.Normalized : norm % 2 == 0 ? plan.Residual[norm / 2] : plan.Middle[norm / 2]);
 
     /// <summary>Losses and, through the classifier, the gradient of the last norm's output; attention states for the backward pass.</summary>
     /// <param name="states">Filled, one a layer; null releases each as soon as its result is used.</param>
     public void Forward(LibtorchAttention.State[]? states)
     {
-        kernels.Launch("embedding_forward", Grid((long)_count * shape.Hidden / 8), Block,
-            At(plan.Residual[0]), buffers.Tokens, High(layout.Embedding), _count);
+        if (buffers.WideResidual)
+            kernels.Launch("embedding_forward_wide", Grid((long)_count * shape.Hidden / 8), Block,
+                At(plan.Stream), At(plan.StreamLow), buffers.Tokens, High(layout.Embedding), Low(layout.Embedding), _count);
+        else
+            kernels.Launch("embedding_forward", Grid((long)_count * shape.Hidden / 8), Block,
+                At(plan.Residual[0]), buffers.Tokens, High(layout.Embedding), _count);
         timer.Lap("embedding");
         for (var i = 0; i < shape.Layers; i++)
         {
@@ -40,8 +48,8 @@ internal sealed class FusedPasses(
             timer.Lap("rotary");
             var state = attention.Forward(At(plan.Packed[i]));
             timer.Lap("attention");
-            products.Forward(At(plan.Middle[i]), state.OutAddress, High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden,
-                add: At(plan.Residual[i]));
+            var (sum, before) = Sum(plan.Middle[i], plan.Residual[i]);
+            products.Forward(sum, state.OutAddress, High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden, before);
             timer.Lap("product o");
             if (states is null) attention.Release(state);
             else states[i] = state;
@@ -71,7 +79,7 @@ internal sealed class FusedPasses(
             InputGradient(At(plan.DNormalized), plan.GateUp[i], plan.DWide8, i, Site.DGateUp, Matrix.GateUp, layer.GateUp, shape.Hidden, 2 * shape.Intermediate);
             timer.Lap("product gate_up, input gradient");
             RmsNormBackward(plan.Middle[i], 2 * i + 1, add: 1, roundedFor: null);
-            products.WeightGradient(Gradient(layer.GateUp), At(plan.GateUp[i]), At(plan.Normalized), _count, shape.Hidden, 2 * shape.Intermediate);
+            products.WeightGradient(Gradient(layer.GateUp), At(plan.GateUp[i]), Normed(2 * i + 1), _count, shape.Hidden, 2 * shape.Intermediate);
             timer.Lap("product gate_up, weight gradient");
 
             products.InputGradient(At(plan.DAttention), At(plan.DResidual), High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden);
@@ -86,7 +94,7 @@ internal sealed class FusedPasses(
             InputGradient(At(plan.DNormalized), plan.DProduct, plan.DWide8, i, Site.DPacked, Matrix.Packed, layer.PackedProjection, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, input gradient");
             RmsNormBackward(plan.Residual[i], 2 * i, add: 1, roundedFor: i > 0 ? i - 1 : null);
-            products.WeightGradient(Gradient(layer.PackedProjection), At(plan.DProduct), At(plan.Normalized), _count, shape.Hidden, shape.PackedWidth);
+            products.WeightGradient(Gradient(layer.PackedProjection), At(plan.DProduct), Normed(2 * i), _count, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, weight gradient");
         }
         EmbeddingBackward();
@@ -121,11 +129,16 @@ internal sealed class FusedPasses(
         if (buffers.EightBits is not { } eight)
         {
             RmsNorm(input, norm);
-            products.Forward(y, At(plan.Normalized), High(weight), _count, shape.Hidden, outputs);
+            products.Forward(y, Normed(norm), High(weight), _count, shape.Hidden, outputs);
             return;
         }
-        kernels.Launch("rms_norm_forward_e4m3", NormGrid, FusedShape.RowBlock,
-            At(plan.Normalized8), eight.Scaling(layer, site), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
+        if (buffers.WideResidual)
+            kernels.Launch("rms_norm_forward_wide_e4m3", NormGrid, FusedShape.RowBlock, Normed(norm), At(plan.Normalized8),
+                eight.Scaling(layer, site), NormScales(norm), At(plan.Stream), At(plan.StreamLow), Branch(norm), High(Norm(norm)), Low(Norm(norm)),
+                _count, _epsilon);
+        else
+            kernels.Launch("rms_norm_forward_e4m3", NormGrid, FusedShape.RowBlock,
+                At(plan.Normalized8), eight.Scaling(layer, site), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
         timer.Lap("norm");
         products.Forward8(y, At(plan.Normalized8), eight.Inverse(layer, site), eight.Straight(layer, matrix), eight.WeightInverse(layer, matrix),
             _count, shape.Hidden, outputs);
@@ -134,7 +147,8 @@ internal sealed class FusedPasses(
     private void SwigluAndProject(int layer)
     {
         var grid = Grid((long)_count * shape.Intermediate / 8);
-        nint gateUp = At(plan.GateUp[layer]), y = At(plan.Residual[layer + 1]), add = At(plan.Middle[layer]);
+        var gateUp = At(plan.GateUp[layer]);
+        var (y, add) = Sum(plan.Residual[layer + 1], plan.Middle[layer]);
         if (buffers.EightBits is not { } eight)
         {
             kernels.Launch("swiglu_forward", grid, Block, At(plan.Product), gateUp, _count);
@@ -180,16 +194,39 @@ internal sealed class FusedPasses(
 
     private void RmsNorm(long input, int norm)
     {
-        kernels.Launch("rms_norm_forward", NormGrid, FusedShape.RowBlock,
-            At(plan.Normalized), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
+        if (buffers.WideResidual)
+            kernels.Launch("rms_norm_forward_wide", NormGrid, FusedShape.RowBlock, Normed(norm), NormScales(norm), At(plan.Stream),
+                At(plan.StreamLow), Branch(norm), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
+        else
+            kernels.Launch("rms_norm_forward", NormGrid, FusedShape.RowBlock,
+                At(plan.Normalized), At(input), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon);
         timer.Lap("norm");
     }
+
+    // Where half a layer's result goes, and what the product adds to it: the residual before, unless the next norm does that.
+    private (nint Result, nint Before) Sum(long after, long before) =>
+        buffers.WideResidual ? (At(plan.DNormalized), 0) : (At(after), At(before));
+
+    // What the norm adds to the wide stream first: the result of the half layer before it.
+    private nint Branch(int norm) => norm == 0 ? 0 : At(plan.DNormalized);
+
+    private nint NormScales(int norm) => At(plan.NormScales) + (nint)((long)norm * _count * sizeof(float));
 
     // roundedFor: the layer whose down projection reads the new gradient of the residual stream in 8 bits.
     private void RmsNormBackward(long input, int norm, int add, int? roundedFor)
     {
         var partials = plan.NormPartials + (long)norm * buffers.NormBlocks * shape.Hidden * sizeof(float);
-        if (buffers.EightBits is { } eight && roundedFor is { } layer)
+        if (buffers.WideResidual)
+        {
+            if (buffers.EightBits is { } rounding && roundedFor is { } reader)
+                kernels.Launch("rms_norm_backward_wide_e5m2", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.StreamLow),
+                    At(plan.DResidual8), rounding.Scaling(reader, Site.DResidual), At(partials), Normed(norm), NormScales(norm),
+                    At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, add);
+            else
+                kernels.Launch("rms_norm_backward_wide", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.StreamLow),
+                    At(partials), Normed(norm), NormScales(norm), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, add);
+        }
+        else if (buffers.EightBits is { } eight && roundedFor is { } layer)
             kernels.Launch("rms_norm_backward_e5m2", buffers.NormBlocks, FusedShape.RowBlock, At(plan.DResidual), At(plan.DResidual8),
                 eight.Scaling(layer, Site.DResidual), At(plan.Normalized), At(partials),
                 At(input), At(plan.DNormalized), High(Norm(norm)), Low(Norm(norm)), _count, _epsilon, add);
@@ -205,11 +242,11 @@ internal sealed class FusedPasses(
         for (var start = 0; start < _count; start += buffers.Chunk)
         {
             var rows = Math.Min(buffers.Chunk, _count - start);
-            var input = At(plan.Normalized) + (nint)start * shape.Hidden * 2;
+            var input = Normed(2 * shape.Layers) + (nint)start * shape.Hidden * 2;
             products.Forward(At(plan.Logits), input, weight, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head");
             kernels.Launch("classifier", rows, 1024, At(plan.Logits), At(plan.Losses) + (nint)start * 4, buffers.Labels + (nint)start * 4,
-                buffers.LossScale, backward ? 1 : 0);
+                buffers.LossWeight, buffers.LossScale, backward ? 1 : 0);
             timer.Lap("classifier");
             if (!backward) continue;
             products.InputGradient(At(plan.DNormalized) + (nint)start * shape.Hidden * 2, At(plan.Logits), weight, rows, shape.Hidden, shape.VocabularyPadded);
@@ -224,8 +261,12 @@ internal sealed class FusedPasses(
     private void EmbeddingBackward()
     {
         var blocks = buffers.Multiprocessors * 16;
-        kernels.Launch("embedding_backward", blocks, 128, Gradient(layout.Embedding), At(plan.EmbeddingPartials), At(plan.DResidual),
-            buffers.Order, buffers.Begin, buffers.RunToken, buffers.Slot, buffers.Counts);
+        if (buffers.WideResidual)
+            kernels.Launch("embedding_backward_wide", blocks, 128, Gradient(layout.Embedding), At(plan.EmbeddingPartials), At(plan.DResidual),
+                At(plan.StreamLow), buffers.Order, buffers.Begin, buffers.RunToken, buffers.Slot, buffers.Counts);
+        else
+            kernels.Launch("embedding_backward", blocks, 128, Gradient(layout.Embedding), At(plan.EmbeddingPartials), At(plan.DResidual),
+                buffers.Order, buffers.Begin, buffers.RunToken, buffers.Slot, buffers.Counts);
         kernels.Launch("embedding_backward_join", blocks, 128, Gradient(layout.Embedding), At(plan.EmbeddingPartials),
             buffers.JoinBegin, buffers.JoinToken, buffers.Counts);
         timer.Lap("embedding backward");

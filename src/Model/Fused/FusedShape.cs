@@ -45,6 +45,6 @@ public sealed record FusedShape
     private static void Require(bool condition, string key, int value, string allowed)
     {
         if (!condition)
-            throw new NotSupportedException($"the fused engine needs {key} to be {allowed}; it is {value}: set training.engine = reference");
+            throw new NotSupportedException($"the fused engine needs {key} to be {allowed}; it is {value}: set torch.engine = reference");
     }
 }

@@ -6,13 +6,15 @@ namespace Streaming.Model.Fused;
 public static class KernelSource
 {
     private static readonly string[] Files =
-        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "scaling.cu"];
+        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu"];
 
     /// <summary>One translation unit that needs no header.</summary>
     public static string Text { get; } = Read();
 
     /// <summary>Macro definitions, <c>NAME=value</c>, in a fixed order.</summary>
-    public static IReadOnlyList<string> Macros(FusedShape shape) =>
+    /// <param name="shape">The model.</param>
+    /// <param name="halfPrecision">fp16 instead of bf16.</param>
+    public static IReadOnlyList<string> Macros(FusedShape shape, bool halfPrecision = false) =>
     [
         $"HIDDEN={shape.Hidden}",
         $"INTERMEDIATE={shape.Intermediate}",
@@ -22,7 +24,7 @@ public static class KernelSource
         $"VOCABULARY={shape.Vocabulary}",
         $"VOCABULARY_PADDED={shape.VocabularyPadded}",
         $"ROW_THREADS={shape.RowThreads}",
-        "HALF_PRECISION=0",
+        $"HALF_PRECISION={(halfPrecision ? 1 : 0)}",
     ];
 
     private static string Read()

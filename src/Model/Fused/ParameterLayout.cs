@@ -37,6 +37,7 @@ public sealed class ParameterLayout
         Classifier = shape.Model.TieWordEmbeddings
             ? Embedding
             : Add("lm_head.weight", (long)shape.VocabularyPadded * hidden, shape.Vocabulary, hidden);
+        LayersEnd = shape.Model.TieWordEmbeddings ? Count : Classifier;
         Norms = Count;
         for (var i = 0; i < shape.Layers; i++)
         {
@@ -54,6 +55,12 @@ public sealed class ParameterLayout
     public long Embedding { get; }
     public Layer[] Layers { get; }
     public long Classifier { get; }
+
+    /// <summary>First element of the layers' matrices, which lie between the embedding and a classifier of its own, or the norms.</summary>
+    public long LayersBegin => Layers[0].PackedProjection;
+
+    /// <summary>The element after the layers' matrices.</summary>
+    public long LayersEnd { get; }
 
     /// <summary>First element of the norm weights: input and post-attention norm of each layer, then the last norm.</summary>
     public long Norms { get; }

@@ -29,8 +29,9 @@ internal sealed record LibtorchLocation(string Folder, string Origin)
     {
         "bundled" => Bundled() ?? throw new LibtorchException(
             $"torch.libtorch is bundled, but no {Marker} lies beside the program ({AppContext.BaseDirectory}): build with -p:TorchBackend=cpu or cuda, or set torch.libtorch to an installed PyTorch's torch/lib"),
-        "auto" => Bundled() ?? OfPython() ?? OfLibraryPath() ?? throw new LibtorchException(
-            $"libtorch was not found: not beside the program ({AppContext.BaseDirectory}), not as python3's torch package, not in LD_LIBRARY_PATH; build with -p:TorchBackend=cpu or cuda, or set torch.libtorch to an installed PyTorch's torch/lib"),
+        // A variable that somebody set says more than what a python3 happens to have, and costs no process.
+        "auto" => Bundled() ?? OfLibraryPath() ?? OfPython() ?? throw new LibtorchException(
+            $"libtorch was not found: not beside the program ({AppContext.BaseDirectory}), not in LD_LIBRARY_PATH, not as python3's torch package; build with -p:TorchBackend=cpu or cuda, or set torch.libtorch to an installed PyTorch's torch/lib"),
         _ => InFolder(setting, "torch.libtorch") ?? throw new LibtorchException(
             $"torch.libtorch = {setting} holds no {Marker}: give the torch/lib folder of an installed PyTorch, or auto, or bundled"),
     };

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Streaming.Model.Measurement;
 using TorchSharp;
 
 namespace Streaming.Model.Libtorch;
@@ -31,7 +32,7 @@ public static class LibtorchRuntime
     internal static string CudaLoadError => _cudaLoadError;
 
     /// <summary>Loads libtorch and TorchSharp's native library; does nothing where they are loaded already.</summary>
-    /// <param name="setting"><c>auto</c> (bundled, else python3's torch, else LD_LIBRARY_PATH), <c>bundled</c>, or a folder.</param>
+    /// <param name="setting"><c>auto</c> (bundled, else LD_LIBRARY_PATH, else python3's torch), <c>bundled</c>, or a folder.</param>
     /// <exception cref="LibtorchException">Not found, or not loadable: the message says what was tried and what helps.</exception>
     public static void Load(string setting = "auto")
     {
@@ -45,16 +46,34 @@ public static class LibtorchRuntime
             }
             if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
                 throw new LibtorchException($"libtorch is used on Linux on x86-64 processors, this machine is {RuntimeInformation.RuntimeIdentifier}");
-            var location = LibtorchLocation.Find(setting);
-            LetThreadsSleep();
+            LibtorchLocation location;
+            using (StartTrace.Phase("find libtorch")) location = LibtorchLocation.Find(setting);
+            SetEnvironment();
             LoadLibtorch(location);
-            LoadTorchSharp(location);
-            _location = location;
-            // libtorch counts the machine's cores; the runtime knows the container's share of them.
-            if (torch.get_num_threads() > Environment.ProcessorCount)
-                torch.set_num_threads(Environment.ProcessorCount);
+            using (StartTrace.Phase("TorchSharp"))
+            {
+                LoadTorchSharp(location);
+                _location = location;
+                // libtorch counts the machine's cores; the runtime knows the container's share of them.
+                if (torch.get_num_threads() > Environment.ProcessorCount)
+                    torch.set_num_threads(Environment.ProcessorCount);
+            }
         }
     }
+
+    /// <summary>Begins <see cref="Load"/> on another thread; whoever calls it later waits for that, and learns of a failure by trying again.</summary>
+    public static void BeginLoad(string setting) => new Thread(() =>
+    {
+        try
+        {
+            Load(setting);
+        }
+        catch (Exception)
+        {
+            // Nobody asked yet.
+        }
+    })
+    { IsBackground = true }.Start();
 
     /// <summary>The handle of a loaded library by its short name: <c>c10</c>, <c>torch_cpu</c>, <c>c10_cuda</c>, <c>torch_cuda</c>, <c>torch</c>, <c>LibTorchSharp</c>.</summary>
     public static bool TryGetLibrary(string name, out nint handle)
@@ -75,8 +94,10 @@ public static class LibtorchRuntime
     /// machine. So they soon sleep, after as many turns as libgomp itself allows where it knows of too few cores. What the
     /// user set (<c>OMP_WAIT_POLICY</c>, <c>GOMP_SPINCOUNT</c>) stays.
     /// </summary>
-    private static void LetThreadsSleep()
+    /// <remarks>CUDA loads a library's kernels when they are first launched, not all of them at the start: newer drivers do so unasked.</remarks>
+    private static void SetEnvironment()
     {
+        _ = setenv("CUDA_MODULE_LOADING", "LAZY", overwrite: 0);
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)
             _ = setenv("GOMP_SPINCOUNT", "1000", overwrite: 0);
     }
@@ -88,10 +109,12 @@ public static class LibtorchRuntime
         var globals = Path.Combine(location.Folder, "libtorch_global_deps.so");
         if (File.Exists(globals))
             DynamicLoader.TryLoad(globals, global: true, out _);
-        foreach (var name in new[] { "c10", "torch_cpu" })
-            Require(name, location, folders);
-        if (location.HasCuda && (TryOptional("c10_cuda", location, folders) && TryOptional("torch_cuda", location, folders)))
-            _cudaLoadError = "";
+        using (StartTrace.Phase("torch_cpu"))
+            foreach (var name in new[] { "c10", "torch_cpu" })
+                Require(name, location, folders);
+        using (StartTrace.Phase("torch_cuda"))
+            if (location.HasCuda && (TryOptional("c10_cuda", location, folders) && TryOptional("torch_cuda", location, folders)))
+                _cudaLoadError = "";
         Require("torch", location, folders);
     }
 

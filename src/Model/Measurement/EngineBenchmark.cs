@@ -29,21 +29,23 @@ public static class EngineBenchmark
         }
         var times = new double[steps];
         StepResult result = default;
-        TimeSpan? firstStep = null;
         for (var step = -WarmUpSteps; step < steps; step++)
         {
             var began = Stopwatch.GetTimestamp();
-            foreach (var batch in batches) engine.Accumulate(batch, rows, microBatches);
-            result = engine.Update(6e-4);
+            using (StartTrace.Phase("first step"))
+            {
+                foreach (var batch in batches) engine.Accumulate(batch, rows, microBatches);
+                result = engine.Update(6e-4);
+            }
+            StartTrace.Complete();
             if (step >= 0) times[step] = Stopwatch.GetElapsedTime(began).TotalSeconds;
-            firstStep ??= DateTime.Now - Process.GetCurrentProcess().StartTime;
         }
         Array.Sort(times);
         var speed = (double)rows * tokens * microBatches / times[steps / 2];
         var fused = engine as FusedEngine;
         return new EngineMeasurement(
             engine.Description, rows, microBatches, engine.ParameterCount, speed, speed * FlopsPerToken(engine, tokens) / PeakFlops,
-            fused?.DeviceBytes, firstStep!.Value, result.Loss, fused is null ? [] : Laps(fused, batches[0], rows));
+            fused?.DeviceBytes, StartTrace.Result, result.Loss, fused is null ? [] : Laps(fused, batches[0], rows));
     }
 
     /// <summary>Forward and backward pass: 6 for each parameter outside the embedding, and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
@@ -68,9 +70,10 @@ public static class EngineBenchmark
 /// <param name="TokensPerSecond">By the median step.</param>
 /// <param name="Utilization">Model FLOPs against <see cref="EngineBenchmark.PeakFlops"/>.</param>
 /// <param name="DeviceBytes">Device memory in use, libraries included; null where unknown.</param>
-/// <param name="FirstStep">From the start of the process to the end of the first step.</param>
+/// <param name="Start">Seconds from the start of the process to the end of the first step, and what they went into; null where that was not traced.</param>
 /// <param name="Loss">Of the last step.</param>
 /// <param name="Operations">One micro-step and one update, eagerly, by CUDA events; empty for the reference engine.</param>
 public sealed record EngineMeasurement(
-    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes, TimeSpan FirstStep,
+    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes,
+    (double FirstStep, IReadOnlyList<StartPhase> Phases)? Start,
     float Loss, IReadOnlyList<(string Name, double Milliseconds, int Calls)> Operations);

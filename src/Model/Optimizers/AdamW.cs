@@ -11,10 +11,13 @@ namespace Streaming.Model.Optimizers;
 /// <param name="FirstMoment">Running mean of the gradient.</param>
 /// <param name="SecondMoment">Running mean of the squared gradient.</param>
 /// <param name="Decays">Whether weight decay applies.</param>
-internal sealed record OptimizedParameter(Tensor Weight, Tensor Gradient, Tensor FirstMoment, Tensor SecondMoment, bool Decays);
+/// <param name="Rule">What updates it.</param>
+internal sealed record OptimizedParameter(
+    Tensor Weight, Tensor Gradient, Tensor FirstMoment, Tensor SecondMoment, bool Decays, UpdateRule Rule = UpdateRule.AdamW);
 
 /// <summary>
-/// AdamW with decoupled decay (Loshchilov and Hutter 2019), operation by operation as PyTorch's <c>torch.optim.AdamW</c>.
+/// AdamW with decoupled decay (Loshchilov and Hutter 2019), operation by operation as PyTorch's <c>torch.optim.AdamW</c>; parameters
+/// that have another <see cref="UpdateRule"/> are updated by that.
 /// Every number that native code reads is held by a field or a local until the call is over.
 /// </summary>
 internal sealed class AdamW : IDisposable
@@ -36,10 +39,17 @@ internal sealed class AdamW : IDisposable
     }
 
     /// <summary>L2 norm of all gradients together, as <c>clip_grad_norm_</c> computes it: the norm of the parameters' norms.</summary>
-    public float GradientNorm()
+    /// <param name="lossScale">What they are too large by: they are divided by it first.</param>
+    public float GradientNorm(float lossScale = 1)
     {
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
+        if (lossScale != 1)
+        {
+            using var inverse = (1 / lossScale).ToScalar();
+            foreach (var parameter in _parameters)
+                parameter.Gradient.mul_(inverse);
+        }
         var norms = new Tensor[_parameters.Count];
         for (var i = 0; i < norms.Length; i++)
             norms[i] = _parameters[i].Gradient.norm();
@@ -75,6 +85,11 @@ internal sealed class AdamW : IDisposable
         foreach (var parameter in _parameters)
         {
             using var temporaries = NewDisposeScope();
+            if (parameter.Rule == UpdateRule.Muon)
+            {
+                Muon.Step(parameter, learningRate, _options.WeightDecay);
+                continue;
+            }
             if (parameter.Decays && _options.WeightDecay != 0)
                 parameter.Weight.mul_(kept);
             parameter.FirstMoment.lerp_(parameter.Gradient, _firstMomentShare);
@@ -83,8 +98,22 @@ internal sealed class AdamW : IDisposable
             denominator.div_(secondCorrection);
             denominator.AddInPlace(_epsilon);
             parameter.Weight.addcdiv_(parameter.FirstMoment, denominator, stepSize);
+            if (parameter.Rule == UpdateRule.AdamW8Bit)
+                RoundMoments(parameter);
         }
         GC.KeepAlive(this);
+    }
+
+    /// <summary>What 8 bits keep of the moments; they still take float32's memory here.</summary>
+    private static void RoundMoments(OptimizedParameter parameter)
+    {
+        var values = new float[parameter.FirstMoment.NumberOfElements];
+        HostTensors.Read(parameter.FirstMoment, values);
+        BlockQuantization.Round(values, isFirst: true);
+        HostTensors.Write(parameter.FirstMoment, values);
+        HostTensors.Read(parameter.SecondMoment, values);
+        BlockQuantization.Round(values, isFirst: false);
+        HostTensors.Write(parameter.SecondMoment, values);
     }
 
     public void Dispose()

@@ -27,14 +27,14 @@ internal sealed class Attention : nn.Module
 
     /// <param name="x_BTD">Input.</param>
     /// <param name="rotation">Positions.</param>
-    /// <param name="mask_TT">True where a position may look; null for plain causal attention.</param>
-    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask_TT)
+    /// <param name="mask">True where a position may look, (T, T) or (B, 1, T, T); null for plain causal attention.</param>
+    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask)
     {
         using var temporaries = NewDisposeScope();
         var q_BNTH = rotation.Turn(Heads(_query.forward(x_BTD), _config.HeadCount));
         var k_BNTH = Repeat(rotation.Turn(Heads(_key.forward(x_BTD), _config.KeyValueHeadCount)));
         var v_BNTH = Repeat(Heads(_value.forward(x_BTD), _config.KeyValueHeadCount));
-        var mixed_BNTH = nn.functional.scaled_dot_product_attention(q_BNTH, k_BNTH, v_BNTH, mask_TT, is_casual: mask_TT is null);
+        var mixed_BNTH = nn.functional.scaled_dot_product_attention(q_BNTH, k_BNTH, v_BNTH, mask, is_casual: mask is null);
         var joined_BTD = mixed_BNTH.transpose(1, 2).reshape(x_BTD.shape[0], x_BTD.shape[1], -1);
         return _output.forward(joined_BTD).MoveToOuterDisposeScope();
     }
@@ -92,10 +92,10 @@ internal sealed class Block : nn.Module
         RegisterComponents();
     }
 
-    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask_TT)
+    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask)
     {
         using var temporaries = NewDisposeScope();
-        var h_BTD = x_BTD.Plus(_attention.Forward(_attentionNorm.forward(x_BTD), rotation, mask_TT));
+        var h_BTD = x_BTD.Plus(_attention.Forward(_attentionNorm.forward(x_BTD), rotation, mask));
         return h_BTD.Plus(_feedForward.forward(_feedForwardNorm.forward(h_BTD))).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,4 @@
+using Streaming.Model.Engines;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
 using TorchSharp.Modules;
@@ -47,29 +48,47 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
         }
     }
 
-    /// <summary>Token ids (B, T) to logits (B, T, V), in the model's type.</summary>
+    /// <summary>Token ids (B, T) to logits (B, T, V), in the model's type; each row is one document.</summary>
     public override Tensor forward(Tensor ids_BT)
     {
         using var temporaries = NewDisposeScope();
-        return Logits(_decoder.Forward(ids_BT)).MoveToOuterDisposeScope();
+        return Logits(_decoder.Forward(ids_BT, documents_BT: null)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Logits (B, V) of the token after the last.</summary>
     public Tensor NextLogits(Tensor ids_BT)
     {
         using var temporaries = NewDisposeScope();
-        var hidden_BTD = _decoder.Forward(ids_BT);
+        var hidden_BTD = _decoder.Forward(ids_BT, documents_BT: null);
         return Logits(hidden_BTD.select(1, ids_BT.shape[1] - 1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Mean cross-entropy of predicting each token from those before it, in float32 and nats; a tensor without dimensions.</summary>
-    public Tensor Loss(Tensor ids_BT)
+    /// <summary>
+    /// Mean cross-entropy of predicting each token that counts from those before it in its document, in float32 and nats: a tensor
+    /// without dimensions. Null where none counts.
+    /// </summary>
+    public Tensor? Loss(MicroBatch batch, Device device)
     {
         using var temporaries = NewDisposeScope();
-        var length = ids_BT.shape[1];
-        var predictions = forward(ids_BT).to(ScalarType.Float32).narrow(1, 0, length - 1).reshape(-1, Config.VocabularySize);
-        var labels = ids_BT.narrow(1, 1, length - 1).reshape(-1);
-        return nn.functional.cross_entropy(predictions, labels).MoveToOuterDisposeScope();
+        var host = new int[batch.Tokens.Length];
+        if (batch.WriteLabels(host) == 0)
+            return null;
+        var length = batch.Columns;
+        var labels = HostTensors.FromTokens(host, batch.Rows, device).narrow(1, 0, length - 1).reshape(-1);
+        var documents_BT = Documents(batch, host) ? HostTensors.FromTokens(host, batch.Rows, device) : null;
+        var hidden_BTD = _decoder.Forward(HostTensors.FromTokens(batch.Tokens, batch.Rows, device), documents_BT);
+        var predictions = Logits(hidden_BTD).to(ScalarType.Float32).narrow(1, 0, length - 1).reshape(-1, Config.VocabularySize);
+        return nn.functional.cross_entropy(predictions, labels, ignore_index: MicroBatch.Ignored).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Numbers the documents, each token by its own; false where every row is one document.</summary>
+    private static bool Documents(MicroBatch batch, Span<int> numbers)
+    {
+        var boundaries = new int[batch.Tokens.Length + 1];
+        var documents = batch.WriteBoundaries(boundaries, batch.Tokens.Length);
+        for (var i = 0; i < documents; i++)
+            numbers[boundaries[i]..boundaries[i + 1]].Fill(i);
+        return documents > batch.Rows;
     }
 
     private Tensor Logits(Tensor hidden) =>
@@ -85,7 +104,7 @@ internal sealed class Decoder : nn.Module
     [ComponentName(Name = "embed_tokens")] private readonly TokenEmbedding _embedding;
     [ComponentName(Name = "layers")] private readonly ModuleList<Block> _blocks;
     [ComponentName(Name = "norm")] private readonly RmsNorm _norm;
-    private Tensor? _window; // (T, T)
+    private Tensor? _past; // (T, T)
 
     public Decoder(MistralConfig config, ScalarType type, Device device) : base(nameof(Decoder))
     {
@@ -99,28 +118,37 @@ internal sealed class Decoder : nn.Module
 
     public Tensor Embedding => _embedding.weight;
 
-    public Tensor Forward(Tensor ids_BT)
+    /// <param name="ids_BT">Token ids.</param>
+    /// <param name="documents_BT">A number for each document, at its tokens; null where every row is one.</param>
+    public Tensor Forward(Tensor ids_BT, Tensor? documents_BT)
     {
         using var temporaries = NewDisposeScope();
         var length = (int)ids_BT.shape[1];
         _rotation.Reserve(length);
-        var mask_TT = WindowMask(length);
+        var mask = Mask(length, documents_BT);
         var x_BTD = _embedding.forward(ids_BT);
         foreach (var block in _blocks)
-            x_BTD = block.Forward(x_BTD, _rotation, mask_TT);
+            x_BTD = block.Forward(x_BTD, _rotation, mask);
         return _norm.forward(x_BTD).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Null where the sliding window covers the whole text; kept until the text's length changes.</summary>
-    private Tensor? WindowMask(int length)
+    /// <summary>True where a position looks: (T, T), or (B, 1, T, T) with documents; null where that is everything before it.</summary>
+    private Tensor? Mask(int length, Tensor? documents_BT)
     {
-        if (_config.SlidingWindow is not { } window || window >= length)
-            return null;
-        if (_window?.shape[0] == length)
-            return _window;
-        _window?.Dispose();
+        if (documents_BT is not null)
+            return documents_BT.unsqueeze(2).eq(documents_BT.unsqueeze(1)).logical_and(Past(length)).unsqueeze(1);
+        return _config.SlidingWindow < length ? Past(length) : null;
+    }
+
+    /// <summary>Each position with those before it, as far as the sliding window reaches; kept until the text's length changes.</summary>
+    private Tensor Past(int length)
+    {
+        if (_past?.shape[0] == length)
+            return _past;
+        _past?.Dispose();
         using var temporaries = NewDisposeScope();
-        return _window = ones([length, length], ScalarType.Bool, _device).tril().triu(1 - window).DetachFromDisposeScope();
+        var window = Math.Min(_config.SlidingWindow ?? length, length);
+        return _past = ones([length, length], ScalarType.Bool, _device).tril().triu(1 - window).DetachFromDisposeScope();
     }
 
     protected override void Dispose(bool disposing)
@@ -128,7 +156,7 @@ internal sealed class Decoder : nn.Module
         if (disposing)
         {
             _rotation.Dispose();
-            _window?.Dispose();
+            _past?.Dispose();
         }
         base.Dispose(disposing);
     }

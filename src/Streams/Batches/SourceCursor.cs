@@ -64,6 +64,8 @@ public sealed record SourceCursor
                 throw new SourceException($"file {index + 1} of source {Name} is {files[index].Name}, when the cursor was made it was {expected.Name}; {remedy}.");
             if (expected.Length != found.Length)
                 throw new SourceException($"{files[index].Name} has {found.Length} bytes, when the cursor was made it had {expected.Length}; {remedy}.");
+            if (expected.Version != found.Version)
+                throw new SourceException($"{files[index].Name} is of version {found.Version ?? "unknown"} on its server, when the cursor was made it was of {expected.Version ?? "an unknown one"}; {remedy}.");
         }
         if (Reading != source.Reading)
             throw new SourceException($"source {Name} is read as {source.Reading}, when the cursor was made it was {Reading}; {remedy}.");
@@ -83,7 +85,8 @@ public readonly record struct SourcePlace(SourcePosition Position, long TokensTa
 /// <summary>What a file is recognised by when a run is resumed. The folder does not count: a data disk may move.</summary>
 /// <param name="Name">The file's name without its folder, or <c>-</c>.</param>
 /// <param name="Length">Bytes as stored; null where they cannot be told.</param>
-public sealed record SourceIdentity(string Name, long? Length)
+/// <param name="Version">Of a file on a web server: its ETag or date; null where it has none.</param>
+public sealed record SourceIdentity(string Name, long? Length, string? Version = null)
 {
-    internal static SourceIdentity Of(SourceFile file) => new(file.IsStandardInput ? file.Path : Path.GetFileName(file.Path), file.Length);
+    internal static SourceIdentity Of(SourceFile file) => new(file.FileName, file.Length, file.Version?.Mark);
 }

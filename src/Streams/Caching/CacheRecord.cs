@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Streaming.Streams.Batches;
+using Streaming.Streams.Compression;
 using Streaming.Streams.Packing;
 using Streaming.Streams.Sources;
 
@@ -11,7 +12,7 @@ namespace Streaming.Streams.Caching;
 /// <param name="isWide">Four bytes a token instead of two.</param>
 internal readonly struct CacheRecord(int blockSize, bool isWide)
 {
-    private const int PlaceLength = 72, CheckLength = 4;
+    private const int PlaceLength = 88, CheckLength = 4;
 
     private int TokensLength => blockSize * (isWide ? 4 : 2);
 
@@ -38,7 +39,7 @@ internal readonly struct CacheRecord(int blockSize, bool isWide)
         foreach (var start in blocks.StartsIn(block))
             starts[start % blockSize / 8] |= (byte)(1 << start % blockSize % 8);
         var (at, taken, entries) = blocks.PlaceAfter(block);
-        MemoryMarshal.AsBytes<long>([at.Epoch, at.File, at.Offset, at.Record, at.Line, at.Part, (long)at.Hash, taken, entries]).CopyTo(record[(TokensLength + StartsLength)..]);
+        MemoryMarshal.AsBytes<long>([at.Epoch, at.File, at.Offset, at.Record, at.Line, at.Part, (long)at.Hash, at.Near.CompressedBit, at.Near.Offset, taken, entries]).CopyTo(record[(TokensLength + StartsLength)..]);
         BitConverter.TryWriteBytes(record[^CheckLength..], Check(record[..^CheckLength]));
     }
 
@@ -63,8 +64,8 @@ internal readonly struct CacheRecord(int blockSize, bool isWide)
         }
         Span<long> place = stackalloc long[PlaceLength / sizeof(long)];
         record.Slice(TokensLength + StartsLength, PlaceLength).CopyTo(MemoryMarshal.AsBytes(place));
-        var at = new SourcePosition(epoch, (int)place[1], place[2], place[3], place[4], (int)place[5], (ulong)place[6]);
-        blocks.Advance(blockSize, new SourcePlace(at, place[7], place[8]));
+        var at = new SourcePosition(epoch, (int)place[1], place[2], place[3], place[4], (int)place[5], (ulong)place[6], new SeekPoint(place[7], place[8]));
+        blocks.Advance(blockSize, new SourcePlace(at, place[9], place[10]));
     }
 
     /// <summary>Whether a record is as it was written.</summary>

@@ -12,24 +12,23 @@ internal sealed class CleaningFilter : IDocumentFilter
 {
     private readonly CleaningOptions _options;
     private readonly CleaningStatistics _statistics;
-    private readonly Func<RejectionFile.Buffer?> _createRejections;
+    private readonly Func<IBatchRejections?> _createRejections;
     private readonly ConcurrentBag<Worker> _workers = [];
     private readonly FingerprintIndex? _index;
-    private readonly RejectionFile.Buffer? _rejections;
+    private readonly IBatchRejections? _rejections;
     private readonly bool _hasRules;
     private bool[] _wasThere = new bool[256];
 
     /// <param name="options">Rules and duplicates.</param>
     /// <param name="statistics">Counts what is kept and dropped.</param>
-    /// <param name="source">Its name, for the rejected file.</param>
-    /// <param name="writesRejected">Write that file, if one is named.</param>
+    /// <param name="createRejections">Gives each thread something to tell what it drops; null where nobody asks.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    public CleaningFilter(CleaningOptions options, CleaningStatistics statistics, string source, bool writesRejected)
+    public CleaningFilter(CleaningOptions options, CleaningStatistics statistics, Func<IBatchRejections>? createRejections = null)
     {
         options.Validate();
         (_options, _statistics) = (options, statistics);
         _hasRules = !options.HasNoRules;
-        _createRejections = writesRejected && options.RejectedFile is { } path ? () => RejectionFile.At(path).CreateBuffer(source) : () => null;
+        _createRejections = () => createRejections?.Invoke();
         _rejections = _createRejections();
         if (options.Duplicates.IsOn)
             _index = new FingerprintIndex(options.Duplicates.MemoryBytes);
@@ -115,7 +114,7 @@ internal sealed class CleaningFilter : IDocumentFilter
         return known;
     }
 
-    private RejectionFile.Buffer? Rejections(in DocumentMark document)
+    private IBatchRejections? Rejections(in DocumentMark document)
     {
         if (_rejections is not null)
             _rejections.Document = document.Position;
@@ -138,12 +137,12 @@ internal sealed class CleaningFilter : IDocumentFilter
     }
 
     /// <summary>What one thread needs at a time.</summary>
-    private sealed class Worker(CleaningOptions options, CleaningStatistics statistics, bool countsKept, RejectionFile.Buffer? rejections)
+    private sealed class Worker(CleaningOptions options, CleaningStatistics statistics, bool countsKept, IBatchRejections? rejections)
     {
         private readonly DocumentCleaner _cleaner = new(options, statistics, countsKept);
         private readonly DocumentHasher _hasher = new(options.Duplicates);
 
-        public RejectionFile.Buffer? Rejections => rejections;
+        public IBatchRejections? Rejections => rejections;
 
         public void Clean(LineBatch batch)
         {

@@ -77,7 +77,7 @@ public sealed class FingerprintIndex : IDisposable
         }
     }
 
-    /// <summary>Has the places of fingerprints fetched that will be looked up soon.</summary>
+    /// <summary>Has the places of a few fingerprints fetched that will be looked up soon.</summary>
     public void Prefetch(ReadOnlySpan<ulong> fingerprints)
     {
         foreach (var fingerprint in fingerprints)
@@ -106,6 +106,7 @@ public sealed class FingerprintIndex : IDisposable
         {
             for (var index = 0; index < fingerprints.Length; index++)
             {
+                PrefetchAround(fingerprints, index);
                 var fingerprint = fingerprints[index];
                 var isKnown = fingerprint != 0 && _table.Contains(fingerprint);
                 if (!wasThere.IsEmpty)
@@ -163,8 +164,11 @@ public sealed class FingerprintIndex : IDisposable
             {
                 if (_count == 0)
                     _count = _start = position;
-                foreach (var entry in entries)
-                    AddNew(entry);
+                for (var index = 0; index < entries.Length; index++)
+                {
+                    PrefetchAround(entries, index);
+                    AddNew(entries[index]);
+                }
             }
         });
         lock (_gate)
@@ -182,6 +186,17 @@ public sealed class FingerprintIndex : IDisposable
     {
         _table.Dispose();
         _log.Dispose();
+    }
+
+    /// <summary>Has the places fetched that will be needed in a while: of what comes, and of what is forgotten for it.</summary>
+    private void PrefetchAround(ReadOnlySpan<ulong> fingerprints, int index)
+    {
+        const int ahead = 16;
+        if (index + ahead < fingerprints.Length)
+            _table.Prefetch(fingerprints[index + ahead]);
+        var forgotten = _count - Capacity + ahead;
+        if (forgotten >= _start && forgotten < _count)
+            _table.Prefetch(_log[forgotten]);
     }
 
     private void AddNew(ulong fingerprint)

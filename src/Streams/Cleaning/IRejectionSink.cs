@@ -1,3 +1,4 @@
+using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Cleaning;
@@ -19,4 +20,14 @@ public interface IRejectionSink
     /// <param name="endLine">The line after its last.</param>
     /// <param name="reason">The rule.</param>
     void DropDocument(TextBatch lines, int firstLine, int endLine, CleaningReason reason);
+}
+
+/// <summary>Is told what was thrown away from one batch of documents, by one thread.</summary>
+internal interface IBatchRejections : IRejectionSink
+{
+    /// <summary>The document that is worked on.</summary>
+    SourcePosition Document { set; }
+
+    /// <summary>The batch is done.</summary>
+    void Flush();
 }

@@ -42,7 +42,7 @@ internal sealed class RejectionFile
     }
 
     /// <summary>What one batch had dropped. Not thread-safe.</summary>
-    public sealed class Buffer : IRejectionSink
+    public sealed class Buffer : IBatchRejections
     {
         private readonly RejectionFile _file;
         private readonly string _source;

@@ -10,8 +10,13 @@ internal static class DocumentFilters
     /// <param name="statistics">Counts what is kept and dropped.</param>
     /// <param name="writesRejected">Write what is dropped to the file that the source names: not for a second reading of the same text.</param>
     /// <exception cref="ArgumentOutOfRangeException">A cleaning option is out of its range.</exception>
-    public static IDocumentFilter? Of(SourceOptions source, CleaningStatistics? statistics = null, bool writesRejected = false) =>
-        source.Cleaning is { } cleaning && (!cleaning.HasNoRules || cleaning.Duplicates.IsOn)
-            ? new CleaningFilter(cleaning, statistics ?? new CleaningStatistics(), source.Name, writesRejected)
+    public static IDocumentFilter? Of(SourceOptions source, CleaningStatistics? statistics = null, bool writesRejected = false)
+    {
+        if (source.Cleaning is not { } cleaning || cleaning.HasNoRules && !cleaning.Duplicates.IsOn)
+            return null;
+        Func<IBatchRejections>? rejections = writesRejected && cleaning.RejectedFile is { } path
+            ? () => RejectionFile.At(path).CreateBuffer(source.Name)
             : null;
+        return new CleaningFilter(cleaning, statistics ?? new CleaningStatistics(), rejections);
+    }
 }

@@ -3,7 +3,8 @@ namespace Streaming.Streams.Measurement;
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
 public sealed class PipelineStatistics
 {
-    private long _invalidBytes, _cutLines, _droppedTokens;
+    private long _invalidBytes, _cutLines, _rejectedRecords, _droppedTokens;
+    private string? _firstRejection;
     private Func<int>? _queueDepth;
 
     public StageStatistics Read { get; } = new("read");
@@ -37,6 +38,12 @@ public sealed class PipelineStatistics
     /// <summary>Lines cut for their length.</summary>
     public long CutLines => Volatile.Read(ref _cutLines);
 
+    /// <summary>Records (JSON lines, rows) that hold no text, or none that can be read, and were passed over.</summary>
+    public long RejectedRecords => Volatile.Read(ref _rejectedRecords);
+
+    /// <summary>Which record was the first of them, and what is wrong with it; null where there was none.</summary>
+    public string? FirstRejection => Volatile.Read(ref _firstRejection);
+
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
 
@@ -52,6 +59,14 @@ public sealed class PipelineStatistics
             Interlocked.Add(ref _invalidBytes, bytes);
         if (cutLines != 0)
             Interlocked.Add(ref _cutLines, cutLines);
+    }
+
+    internal void AddRejected(long records, string? first)
+    {
+        if (records == 0)
+            return;
+        Interlocked.Add(ref _rejectedRecords, records);
+        Interlocked.CompareExchange(ref _firstRejection, first, null);
     }
 
     internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);

@@ -1,3 +1,4 @@
+using Streaming.Streams.Compression;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
@@ -58,6 +59,15 @@ internal interface IRecordReader : IDisposable
 
     /// <summary>Lines or records so far that were cut for their length.</summary>
     long CutLines { get; }
+
+    /// <summary>Records so far that hold no text, or none that can be read, and were passed over.</summary>
+    long RejectedRecords => 0;
+
+    /// <summary>Where the first of them stood and what was wrong with it, for the log.</summary>
+    string? FirstRejection => null;
+
+    /// <summary>Where the text can be opened again without unpacking what lies before; null where there is no such place.</summary>
+    ISeekPoints? SeekPoints => null;
 
     /// <summary>
     /// Appends the next raw record to the lines of the batch and closes it by <see cref="LineBatch.EndDocument"/> with the

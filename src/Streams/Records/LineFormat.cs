@@ -9,7 +9,7 @@ internal sealed class LineFormat : IRecordFormat
     public static LineFormat Instance { get; } = new();
 
     public IRecordReader Open(SourceFile file, SourcePosition start, CancellationToken stop) =>
-        new LineRecordReader(SourceText.Open(file, start.Offset, stop), start);
+        new LineRecordReader(SourceText.Open(file, start, stop), start);
 
     public IRecordReader OpenPast(SourceFile file, SourcePosition place, CancellationToken stop) =>
         place.Offset < 16 ? IRecordFormat.ReadPast(this, file, place, stop) : LineTail.Open(file, place, stop);

@@ -1,3 +1,4 @@
+using Streaming.Streams.Compression;
 using Streaming.Streams.Documents;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
@@ -6,8 +7,9 @@ namespace Streaming.Streams.Records;
 
 /// <summary>
 /// Cuts text into documents: runs of lines up to an empty one or the end of the file. A document past
-/// <see cref="LongestPartBytes"/> or <see cref="LongestPartLines"/> is cut into parts, each a record in the batch that knows
-/// the hash of the document's first line.
+/// <see cref="LongestPartBytes"/> is cut into parts, each a record in the batch that knows the hash of the document's first
+/// line. After <see cref="LongestPartLines"/> or <see cref="MostParts"/> another document is taken to begin: text without
+/// empty lines must have two sides of the held-out split as well.
 /// </summary>
 /// <param name="text">Uncompressed bytes from the start on; disposed with the reader.</param>
 /// <param name="lines">Its lines.</param>
@@ -21,12 +23,16 @@ internal sealed class LineRecordReader(Stream text, LineReader lines, SourcePosi
     /// <summary>Bytes of a part, line ends included, after which the next line begins another.</summary>
     public const int LongestPartBytes = 1 << 20;
 
-    /// <summary>Lines of a part.</summary>
+    /// <summary>Lines of a part, after which the document ends.</summary>
     public const int LongestPartLines = 10_000;
+
+    /// <summary>Parts of a document.</summary>
+    public const int MostParts = 8;
 
     public SourcePosition Position { get; private set; } = start;
     public long InvalidBytes => lines.InvalidBytes;
     public long CutLines => lines.CutLines;
+    public ISeekPoints? SeekPoints => text as ISeekPoints;
 
     public bool Read(LineBatch batch)
     {
@@ -38,9 +44,10 @@ internal sealed class LineRecordReader(Stream text, LineReader lines, SourcePosi
             if (isEnd)
                 read.RemoveLast();
             var count = read.Count - first;
+            var isLongest = count == LongestPartLines || begin.Part + 1 == MostParts;
             if (isEnd || count == LongestPartLines || lines.Offset - begin.Offset >= LongestPartBytes)
             {
-                Close(isEnd, count + (isEnd ? 1 : 0));
+                Close(isEnd || isLongest, count + (isEnd ? 1 : 0));
                 return true;
             }
         }

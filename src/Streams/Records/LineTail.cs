@@ -15,7 +15,7 @@ internal static class LineTail
     /// <param name="stop">Ends the way to the document early; the reader is of no use then.</param>
     public static LineRecordReader Open(SourceFile file, SourcePosition place, CancellationToken stop)
     {
-        var text = SourceText.Open(file, place.Offset - BytesBefore, stop);
+        var text = SourceText.Open(file, place with { Offset = place.Offset - BytesBefore }, stop);
         var before = new byte[BytesBefore];
         text.ReadExactly(before);
         var lines = new LineReader(text, place.Offset);

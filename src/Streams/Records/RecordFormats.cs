@@ -1,4 +1,5 @@
 using Streaming.Streams.Sources;
+using Streaming.Streams.Wikipedia;
 
 namespace Streaming.Streams.Records;
 
@@ -6,29 +7,14 @@ namespace Streaming.Streams.Records;
 internal static class RecordFormats
 {
     /// <summary>The format of one file of a source.</summary>
-    /// <exception cref="SourceException">The kind is not read.</exception>
-    public static IRecordFormat Of(SourceFile file, SourceOptions source) => KindOf(file, source.Kind) switch
+    /// <exception cref="SourceException">The kind cannot be told.</exception>
+    public static IRecordFormat Of(SourceFile file, SourceOptions source) => (source.Kind == SourceKind.Auto ? SourceKinds.Of(file) : source.Kind) switch
     {
         SourceKind.Lines => LineFormat.Instance,
-        var kind => throw new SourceException($"{file.Name} is {kind}, which is not read; give lines of text."),
+        SourceKind.JsonLines => new JsonLinesFormat(source.TextField),
+        SourceKind.Parquet => new ParquetFormat(source.TextField),
+        // Rules of the source's own decide which lines are too short; the recipe's does where there are none.
+        SourceKind.Wikipedia => new WikipediaFormat(new WikitextOptions { MinimumLineCharacters = source.Cleaning is null ? LineRules.RecipeMinimumCharacters : 0 }),
+        var kind => throw new InvalidOperationException($"no format of kind {kind}"),
     };
-
-    private static SourceKind KindOf(SourceFile file, SourceKind kind)
-    {
-        if (kind != SourceKind.Auto)
-            return kind;
-        var name = file.Path.AsSpan();
-        foreach (var compression in new[] { ".xz", ".bz2", ".gz", ".zst" })
-        {
-            if (name.EndsWith(compression, StringComparison.OrdinalIgnoreCase))
-                name = name[..^compression.Length];
-        }
-        return Path.GetExtension(name) switch
-        {
-            ".jsonl" or ".ndjson" => SourceKind.JsonLines,
-            ".parquet" => SourceKind.Parquet,
-            ".xml" => SourceKind.Wikipedia,
-            _ => SourceKind.Lines,
-        };
-    }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Streaming.Streams.Compression;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Records;
 using Streaming.Streams.Text;
@@ -12,6 +13,9 @@ namespace Streaming.Streams.Sources;
 internal sealed class SourceReader(
     SourceFiles files, Split split, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
 {
+    /// <summary>Characters after which a batch ends in any case: offsets need not count bytes of text.</summary>
+    private const int MostCharacters = 1 << 20;
+
     /// <summary>The batches from the start on, read as they are asked for.</summary>
     /// <exception cref="SourceException">A file cannot be read to its end, or the source is empty and to be read for ever.</exception>
     public IEnumerable<LineBatch> Read(CancellationToken stop)
@@ -43,7 +47,7 @@ internal sealed class SourceReader(
         var tail = files.TailOf(position.File);
         using var records = Open(file, format, position, tail, stop);
         position = records.Position;
-        var (invalidBytes, cutLines) = (0L, 0L);
+        var (invalidBytes, cutLines, rejected) = (0L, 0L, 0L);
         while (!stop.IsCancellationRequested)
         {
             var began = Stopwatch.GetTimestamp();
@@ -51,7 +55,7 @@ internal sealed class SourceReader(
             (batch.Position, batch.Format) = (position, format);
             try
             {
-                while (records.Position.Offset - position.Offset < batchBytes && IsOurs(records.Position, tail) && records.Read(batch)) { }
+                while (records.Position.Offset - position.Offset < batchBytes && batch.Lines.Length < MostCharacters && IsOurs(records.Position, tail) && records.Read(batch)) { }
             }
             catch (Exception exception) when (exception is not SourceException)
             {
@@ -60,15 +64,26 @@ internal sealed class SourceReader(
             batch.SourceBytes = records.Position.Offset - position.Offset;
             statistics.Read.Add(batch.SourceBytes, records.Position.Line - position.Line, Stopwatch.GetElapsedTime(began));
             statistics.AddInvalid(records.InvalidBytes - invalidBytes, records.CutLines - cutLines);
-            (invalidBytes, cutLines) = (records.InvalidBytes, records.CutLines);
+            statistics.AddRejected(records.RejectedRecords - rejected, records.FirstRejection);
+            (invalidBytes, cutLines, rejected) = (records.InvalidBytes, records.CutLines, records.RejectedRecords);
             if (records.Position == position)
             {
                 pool.Return(batch);
                 yield break;
             }
             position = records.Position;
+            NameSeekPoints(batch, records.SeekPoints);
             yield return batch;
         }
+    }
+
+    private static void NameSeekPoints(LineBatch batch, ISeekPoints? seekPoints)
+    {
+        if (seekPoints is null)
+            return;
+        batch.Position = batch.Position with { Near = seekPoints.SeekPointBefore(batch.Position.Offset) };
+        foreach (ref var document in batch.Documents)
+            document.Position = document.Position with { Near = seekPoints.SeekPointBefore(document.Position.Offset) };
     }
 
     /// <summary>Whether what begins at a place is not held out, or this is the held-out side. A document that began before the tail goes on to its end.</summary>

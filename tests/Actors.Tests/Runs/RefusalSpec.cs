@@ -77,7 +77,7 @@ public sealed class RefusalSpec : IDisposable
     {
         var options = TinyRun.Options(_folder, 4);
         var (outcome, _) = await HostedRun.CompleteAsync(options with { Training = options.Training with { Engine = "fused" } });
-        AssertRefused(outcome, "training.engine = fused");
+        AssertRefused(outcome, "torch.engine = fused");
     }
 
     [Fact]

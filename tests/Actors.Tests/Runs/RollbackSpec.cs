@@ -93,12 +93,12 @@ public sealed class RollbackSpec : IDisposable
 
         public IReadOnlyList<IParameterState> Parameters => engine.Parameters;
 
-        public void Accumulate(ReadOnlySpan<int> tokens, int rows, int microBatches) => engine.Accumulate(tokens, rows, microBatches);
+        public void Accumulate(MicroBatch batch, int microBatches) => engine.Accumulate(batch, microBatches);
 
         public StepResult Update(double learningRate) =>
             fails(Step + 1) ? throw new InvalidOperationException("the injected fault") : engine.Update(learningRate);
 
-        public double Evaluate(ReadOnlySpan<int> tokens, int rows) => engine.Evaluate(tokens, rows);
+        public double Evaluate(MicroBatch batch) => engine.Evaluate(batch);
 
         public void Dispose() => engine.Dispose();
     }

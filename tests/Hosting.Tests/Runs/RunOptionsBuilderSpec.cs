@@ -5,6 +5,7 @@ using Streaming.Hosting.Runs;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Tests.Runs;
 
@@ -27,6 +28,13 @@ public sealed class RunOptionsBuilderSpec
         { "data.workers", "5", "Data.Workers", 5 },
         { "data.workers", "0", "Data.Workers", Environment.ProcessorCount },
         { "data.queue-capacity", "3", "Data.QueueCapacity", 3 },
+        { "data.validation-rule", "tail", "Data.ValidationRule", ValidationRule.Tail },
+        { "data.cleaning", "web", "Data.Sources.Cleaning", CleaningOptions.Web },
+        { "data.shuffle-documents", "3", "Data.Shuffle.Documents", 3 },
+        { "data.duplicates", "web", "Data.Sources.Cleaning.Duplicates", DuplicateOptions.Web },
+        { "data.http-cache", "/h", "Data.Http.CacheFolder", "/h" },
+        { "data.document-mask", "true", "Data.DocumentMask", true },
+        { "data.token-cache", "/c", "Data.TokenCache", "/c" },
         { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
         { "training.gradient-accumulation-steps", "3", "Training.GradientAccumulationSteps", 3 },
         { "training.max-steps", "12345678901", "Training.MaxSteps", 12_345_678_901 },
@@ -34,6 +42,8 @@ public sealed class RunOptionsBuilderSpec
         { "training.lr-scheduler-type", "warmup-stable-decay", "Training.Schedule", ScheduleKind.WarmupStableDecay },
         { "training.warmup-steps", "3", "Training.WarmupSteps", 3L },
         { "training.min-lr-ratio", "0.25", "Training.MinimumLearningRateRatio", 0.25 },
+        { "training.optimizer", "adamw-8bit", "Optimizer.Kind", OptimizerKind.AdamW8Bit },
+        { "training.optimizer", "muon", "Optimizer.Kind", OptimizerKind.Muon },
         { "training.adam-beta1", "0.25", "Optimizer.Beta1", 0.25 },
         { "training.adam-beta2", "0.25", "Optimizer.Beta2", 0.25 },
         { "training.adam-epsilon", "0.25", "Optimizer.Epsilon", 0.25 },
@@ -51,6 +61,9 @@ public sealed class RunOptionsBuilderSpec
         { "sample.max-new-tokens", "3", "Evaluation.SampleTokens", 3 },
         { "torch.device", "cuda:1", "Training.Device", "cuda:1" },
         { "torch.precision", "bf16", "Training.Precision", Precision.BFloat16 },
+        { "torch.precision", "fp16", "Training.Precision", Precision.Float16 },
+        { "torch.residual", "float32", "Training.WideResidual", true },
+        { "torch.residual", "bf16", "Training.WideResidual", false },
         { "torch.engine", "reference", "Training.Engine", "reference" },
         { "torch.deterministic", "true", "Training.Deterministic", true },
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
@@ -82,8 +95,8 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics and the tokenizer's folder are this project's own, and how a run is resumed is among the mapped ones.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.TokenizerDirectory.Path };
+        // model.config is read, metrics and the tokenizer's folder are this project's own, and some say nothing without another.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
         var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }

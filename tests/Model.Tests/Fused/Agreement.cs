@@ -13,21 +13,24 @@ internal readonly record struct Expected(double Value, double Slack)
 internal static class Agreement
 {
     /// <summary>
-    /// Each value is the bf16 rounding of something within the slack. Rounding is monotonic, so it lies between the roundings
-    /// of the slack's two ends: no error of its own is granted to bf16.
+    /// Each value is the 16-bit rounding of something within the slack. Rounding is monotonic, so it lies between the roundings
+    /// of the slack's two ends: no error of its own is granted to the type.
     /// </summary>
-    public static void Rounded(string what, ReadOnlySpan<Expected> expected, ReadOnlySpan<ushort> actual)
+    public static void Rounded(HalfFormat format, string what, ReadOnlySpan<Expected> expected, ReadOnlySpan<ushort> actual)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
         {
             var (value, slack) = expected[i];
-            if (actual[i] == Bf16.Nearest(value)) continue;
-            var (result, low, high) = (Bf16.ToDouble(actual[i]), Bf16.ToDouble(Bf16.Nearest(value - slack)), Bf16.ToDouble(Bf16.Nearest(value + slack)));
+            if (actual[i] == format.Nearest(value)) continue;
+            var (result, low, high) = (format.ToDouble(actual[i]), format.ToDouble(format.Nearest(value - slack)), format.ToDouble(format.Nearest(value + slack)));
             var agrees = double.IsNaN(value) ? double.IsNaN(result) : result >= low && result <= high;
             if (!agrees) Assert.Fail($"{what}[{i}] is {result:g9}; {value:g9} ± {slack:g3} rounds to {low:g9} .. {high:g9}");
         }
     }
+
+    /// <summary>Of bf16.</summary>
+    public static void Rounded(string what, ReadOnlySpan<Expected> expected, ReadOnlySpan<ushort> actual) => Rounded(HalfFormat.BFloat16, what, expected, actual);
 
     /// <summary>Each float32 value lies within the slack and half a unit in its last place.</summary>
     public static void Near(string what, ReadOnlySpan<Expected> expected, ReadOnlySpan<float> actual)

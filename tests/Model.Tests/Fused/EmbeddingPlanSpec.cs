@@ -40,6 +40,28 @@ public sealed class EmbeddingPlanSpec
         }
     }
 
+    [Theory, InlineData(0), InlineData(5), InlineData(96)]
+    public void Padding_is_in_no_run(int padding)
+    {
+        var random = new Random(padding);
+        var tokens = Enumerable.Range(0, 500).Select(_ => random.Next(3) == 0 ? padding : random.Next(97)).ToArray();
+        var (with, without) = (new EmbeddingPlan(97, 500, padding), new EmbeddingPlan(97, 500));
+
+        with.Build(tokens);
+
+        // The same as if the other tokens stood alone, but for where they stand.
+        int[] places = [.. Enumerable.Range(0, 500).Where(i => tokens[i] != padding)];
+        without.Build([.. places.Select(i => tokens[i])]);
+        Assert.Equal([.. without.Order.ToArray().Select(i => places[i])], with.Order.ToArray());
+        Assert.Equal(without.Begin.ToArray(), with.Begin.ToArray());
+        Assert.Equal(without.Token.ToArray(), with.Token.ToArray());
+        Assert.Equal(without.Slot.ToArray(), with.Slot.ToArray());
+        Assert.Equal(without.JoinBegin.ToArray(), with.JoinBegin.ToArray());
+        Assert.Equal(without.Counts.ToArray(), with.Counts.ToArray());
+        with.Build([padding, padding]); // nothing is left over
+        Assert.Equal((0, 0), (with.Runs, with.Order.Length));
+    }
+
     [Fact]
     public void Building_allocates_nothing()
     {

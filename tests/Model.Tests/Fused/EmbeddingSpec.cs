@@ -7,7 +7,7 @@ public sealed class EmbeddingSpec
 {
     private const int Rows = 23; // of the table and its gradient: the kernels do not know the vocabulary
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Forward_copies_the_tokens_rows(string device, string shape)
     {
         using var bench = new KernelBench(device, shape);
@@ -21,7 +21,7 @@ public sealed class EmbeddingSpec
         Assert.Equal(tokens.SelectMany(token => table.AsSpan(token * hidden, hidden).ToArray()), output.Download());
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Backward_adds_every_position_to_its_tokens_gradient(string device, string shape)
     {
         // Few tokens often (runs are joined), and both more and fewer runs than blocks.
@@ -33,17 +33,17 @@ public sealed class EmbeddingSpec
             var plan = new EmbeddingPlan(Rows, positions);
             plan.Build(tokens);
             var initial = bench.Random.DrawFloats(Rows * hidden, kind);
-            var outputGradient = bench.Random.DrawBf16(positions * hidden, kind);
+            var outputGradient = bench.DrawHalf(positions * hidden, kind);
             var gradient = bench.Upload(initial);
 
             Backward(bench, plan, gradient, bench.Upload(outputGradient), blocks);
 
-            var expected = EmbeddingReference.Backward(initial, Bf16.ToDoubles(outputGradient), tokens, hidden);
+            var expected = EmbeddingReference.Backward(initial, bench.Half.ToDoubles(outputGradient), tokens, hidden);
             Agreement.Near($"gradient of {positions} {kind} positions", expected, gradient.Download());
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormat), MemberType = typeof(KernelDevices))]
     public void Backward_is_the_same_to_the_bit_whatever_the_grid(string device)
     {
         using var bench = new KernelBench(device);
@@ -51,7 +51,7 @@ public sealed class EmbeddingSpec
         var plan = new EmbeddingPlan(Rows, positions);
         plan.Build(Tokens(bench.Random, positions));
         Assert.NotEqual(0, plan.Joins);
-        var outputGradient = bench.Upload(bench.Random.DrawBf16(positions * bench.Shape.Hidden, ValueKind.Mixed));
+        var outputGradient = bench.Upload(bench.DrawHalf(positions * bench.Shape.Hidden, ValueKind.Mixed));
 
         var results = new[] { 1, 5, 128 }.Select(blocks =>
         {

@@ -40,7 +40,7 @@ internal sealed class Float8
         return Math.CopySign(_magnitudes[code], value);
     }
 
-    /// <summary>As <see cref="Agreement.Rounded"/>, for what is scaled in float32 and then rounded to this format.</summary>
+    /// <summary>As <see cref="Agreement.Rounded(string, ReadOnlySpan{Expected}, ReadOnlySpan{ushort})"/>, for what is scaled in float32 and then rounded to this format.</summary>
     public void Agrees(string what, ReadOnlySpan<Expected> expected, float scale, ReadOnlySpan<byte> actual)
     {
         Assert.Equal(expected.Length, actual.Length);

@@ -1,3 +1,5 @@
+using Streaming.Model.Fused;
+
 namespace Streaming.Model.Tests.Fused;
 
 public sealed class GradientNormSpec
@@ -52,9 +54,9 @@ public sealed class GradientNormSpec
     private static StepScalars Clip(KernelBench bench, float[] gradient, int blocks, float maximumNorm, float lossScale = 1)
     {
         var partials = bench.Allocate<float>(blocks);
-        var scalars = bench.Upload([new StepScalars { InverseLossScale = 1 / lossScale, MaximumNorm = maximumNorm, LearningRate = 7 }]);
+        var scalars = bench.Upload([new StepScalars { LossScale = lossScale, MaximumNorm = maximumNorm, LearningRate = 7 }]);
         bench.Launch("sum_of_squares", blocks, 256, partials, bench.Upload(gradient), (ulong)gradient.Length);
-        bench.Launch("clip_by_norm", 1, 1024, scalars, partials, blocks);
+        bench.Launch("clip_by_norm", 1, 1024, scalars, partials, blocks, 0);
         var result = scalars.Download()[0];
         Assert.Equal((7f, maximumNorm), (result.LearningRate, result.MaximumNorm));
         return result;

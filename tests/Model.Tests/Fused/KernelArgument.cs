@@ -5,6 +5,9 @@ public readonly struct KernelArgument
 {
     private KernelArgument(ulong bits, char kind) => (Bits, Kind) = (bits, kind);
 
+    /// <summary>A value of a kind that is known already.</summary>
+    public static KernelArgument Of(ulong bits, char kind) => new(bits, kind);
+
     /// <summary>The value's bytes; the upper four are zero where it has only four.</summary>
     public ulong Bits { get; }
 

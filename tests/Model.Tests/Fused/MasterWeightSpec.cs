@@ -29,6 +29,20 @@ public sealed class MasterWeightSpec
         }
     }
 
+    [Theory, MemberData(nameof(KernelDevices.EachFloat16), MemberType = typeof(KernelDevices))]
+    public void Beside_fp16_the_whole_weight_is_kept(string device)
+    {
+        using var bench = new KernelBench(device);
+        var weights = BitPatterns(bench.Random);
+        var (high, low, joined) = (bench.Allocate<ushort>(weights.Length), bench.Allocate<float>(weights.Length), bench.Allocate<float>(weights.Length));
+
+        bench.Launch("split_weights", 7, 256, high, low, bench.Upload(weights), (ulong)weights.Length);
+        bench.Launch("join_weights", 7, 256, joined, high, low, (ulong)weights.Length);
+
+        SameBits(weights, joined.Download());
+        Assert.Equal(weights.Select(weight => bench.Half.ToDouble(bench.Half.Nearest(weight))), high.Download().Select(bench.Half.ToDouble));
+    }
+
     private static void SameBits(float[] expected, float[] actual)
     {
         for (var i = 0; i < expected.Length; i++)

@@ -7,66 +7,66 @@ public sealed class RmsNormSpec
 {
     private const float Epsilon = 1e-5f;
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Forward_scales_each_row_to_a_mean_square_of_one(string device, string shape)
     {
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
             var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 2 * bench.Shape.RowsPerBlock + 3));
-            var x = bench.Random.DrawBf16(rows * hidden, kind);
+            var x = bench.DrawHalf(rows * hidden, kind);
             var weight = Weight(bench);
 
             var y = Forward(bench, x, weight, rows);
 
-            Agreement.Rounded($"y of {kind}", PerRow(rows, hidden, x, row => RmsNormReference.Forward(row, weight, Epsilon)), y);
+            Agreement.Rounded(bench.Half, $"y of {kind}", PerRow(bench, rows, hidden, x, row => RmsNormReference.Forward(row, weight, Epsilon)), y);
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Backward_gives_the_gradients_of_input_and_weight_and_the_output_again(string device, string shape)
     {
         foreach (var (kind, add, blocks) in new[] { (ValueKind.Normal, 0, 3), (ValueKind.Normal, 1, 1), (ValueKind.Large, 1, 2), (ValueKind.Tiny, 0, 9), (ValueKind.Zero, 1, 2), (ValueKind.Mixed, 1, 5) })
         {
             using var bench = new KernelBench(device, shape, (int)kind);
             var (hidden, rows) = (bench.Shape.Hidden, bench.Random.Next(1, 2 * bench.Shape.RowsPerBlock + 6));
-            var x = bench.Random.DrawBf16(rows * hidden, kind);
-            var outputGradient = bench.Random.DrawBf16(rows * hidden, kind == ValueKind.Tiny ? ValueKind.Normal : kind);
-            var residual = bench.Random.DrawBf16(rows * hidden, kind);
+            var x = bench.DrawHalf(rows * hidden, kind);
+            var outputGradient = bench.DrawHalf(rows * hidden, kind == ValueKind.Tiny ? ValueKind.Normal : kind);
+            var residual = bench.DrawHalf(rows * hidden, kind);
             var weight = Weight(bench);
             var initial = bench.Random.DrawFloats(hidden, kind);
-            var (high, low) = Halves.Of(weight);
+            var (high, low) = bench.UploadMasters(weight);
             var result = add == 1 ? bench.Upload(residual) : bench.Allocate<ushort>(rows * hidden);
             var y = bench.Allocate<ushort>(rows * hidden);
             var partials = bench.Allocate<float>(blocks * hidden);
             var weightGradient = bench.Upload(initial);
 
             bench.Launch("rms_norm_backward", blocks, FusedShape.RowBlock, result, y, partials, bench.Upload(x), bench.Upload(outputGradient),
-                bench.Upload(high), bench.Upload(low), rows, Epsilon, add);
+                high, low, rows, Epsilon, add);
             bench.Launch("rms_norm_weight_gradient", (hidden + 31) / 32, new Extent(32, 8), weightGradient, partials, blocks);
 
-            var gradients = Bf16.ToDoubles(outputGradient);
+            var gradients = bench.Half.ToDoubles(outputGradient);
             var row = 0;
-            var expected = PerRow(rows, hidden, x, values => RmsNormReference.Backward(values, gradients.AsSpan(row++ * hidden, hidden), weight, Epsilon));
+            var expected = PerRow(bench, rows, hidden, x, values => RmsNormReference.Backward(values, gradients.AsSpan(row++ * hidden, hidden), weight, Epsilon));
             if (add == 1)
                 for (var i = 0; i < expected.Length; i++)
                 {
                     // The sum with the residual is rounded once more before bf16.
-                    var (before, change) = (Bf16.ToDouble(residual[i]), expected[i]);
+                    var (before, change) = (bench.Half.ToDouble(residual[i]), expected[i]);
                     expected[i] = new(before + change.Value, change.Slack + 2 * Expected.Unit * (Math.Abs(before) + Math.Abs(change.Value)));
                 }
-            Agreement.Rounded($"gradient of {kind} input", expected, result.Download());
+            Agreement.Rounded(bench.Half, $"gradient of {kind} input", expected, result.Download());
             Assert.Equal(Forward(bench, x, weight, rows), y.Download());
 
             // A term more for each addition: the rows, the blocks and what the gradient held before.
             var sums = initial.Select(value => new Expected(value, (rows + 2 + blocks) * Expected.Unit * Math.Abs(value))).ToArray();
             for (var i = 0; i < rows; i++)
-                RmsNormReference.AddWeightGradient(sums, Bf16.ToDoubles(x.AsSpan(i * hidden, hidden)), gradients.AsSpan(i * hidden, hidden), Epsilon, rows + 2 + blocks);
+                RmsNormReference.AddWeightGradient(sums, bench.Half.ToDoubles(x.AsSpan(i * hidden, hidden)), gradients.AsSpan(i * hidden, hidden), Epsilon, rows + 2 + blocks);
             Agreement.Near($"gradient of the weight for {kind} input", sums, weightGradient.Download());
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Weight_gradients_of_several_norms_are_summed_in_one_launch(string device, string shape)
     {
         const int norms = 3, blocks = 13;
@@ -119,16 +119,16 @@ public sealed class RmsNormSpec
 
     private static ushort[] Forward(KernelBench bench, ushort[] x, float[] weight, int rows)
     {
-        var (high, low) = Halves.Of(weight);
+        var (high, low) = bench.UploadMasters(weight);
         var y = bench.Allocate<ushort>(x.Length);
         var blocks = (rows + bench.Shape.RowsPerBlock - 1) / bench.Shape.RowsPerBlock;
-        bench.Launch("rms_norm_forward", blocks, FusedShape.RowBlock, y, bench.Upload(x), bench.Upload(high), bench.Upload(low), rows, Epsilon);
+        bench.Launch("rms_norm_forward", blocks, FusedShape.RowBlock, y, bench.Upload(x), high, low, rows, Epsilon);
         return y.Download();
     }
 
     /// <summary>Near one, as trained norms are, with all 24 bits in use.</summary>
     private static float[] Weight(KernelBench bench) => [.. bench.Random.DrawFloats(bench.Shape.Hidden, ValueKind.Normal).Select(value => 1 + 0.3f * value)];
 
-    private static Expected[] PerRow(int rows, int hidden, ushort[] x, Func<double[], Expected[]> reference) =>
-        [.. Enumerable.Range(0, rows).SelectMany(row => reference(Bf16.ToDoubles(x.AsSpan(row * hidden, hidden))))];
+    private static Expected[] PerRow(KernelBench bench, int rows, int hidden, ushort[] x, Func<double[], Expected[]> reference) =>
+        [.. Enumerable.Range(0, rows).SelectMany(row => reference(bench.Half.ToDoubles(x.AsSpan(row * hidden, hidden))))];
 }

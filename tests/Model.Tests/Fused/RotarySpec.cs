@@ -1,4 +1,3 @@
-using Streaming.Model.Fused;
 using Streaming.Model.Tests.Fused.References;
 
 namespace Streaming.Model.Tests.Fused;
@@ -7,44 +6,44 @@ public sealed class RotarySpec
 {
     private const int Tokens = 7, Rows = 3 * Tokens; // of three texts
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Forward_turns_queries_and_keys_and_leaves_values(string device, string shape)
     {
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
-            var packed = bench.Random.DrawBf16(Rows * bench.Shape.PackedWidth, kind);
+            var packed = bench.DrawHalf(Rows * bench.Shape.PackedWidth, kind);
 
-            Agreement.Rounded($"packed rows of {kind}", Turned(bench.Shape, packed, 1), Forward(bench, packed));
+            Agreement.Rounded(bench.Half, $"packed rows of {kind}", Turned(bench, packed, 1), Forward(bench, packed));
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Backward_packs_the_gradients_and_turns_them_back(string device, string shape)
     {
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
-            var packed = bench.Random.DrawBf16(Rows * bench.Shape.PackedWidth, kind);
+            var packed = bench.DrawHalf(Rows * bench.Shape.PackedWidth, kind);
 
-            Agreement.Rounded($"packed gradients of {kind}", Turned(bench.Shape, packed, -1), Backward(bench, packed));
+            Agreement.Rounded(bench.Half, $"packed gradients of {kind}", Turned(bench, packed, -1), Backward(bench, packed));
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Backward_after_forward_is_where_it_began(string device, string shape)
     {
         using var bench = new KernelBench(device, shape);
-        var packed = bench.Random.DrawBf16(Rows * bench.Shape.PackedWidth, ValueKind.Normal);
+        var packed = bench.DrawHalf(Rows * bench.Shape.PackedWidth, ValueKind.Normal);
 
-        var back = Bf16.ToDoubles(Backward(bench, Forward(bench, packed)));
+        var back = bench.Half.ToDoubles(Backward(bench, Forward(bench, packed)));
 
-        // Either turn rounds both values of a pair, each by at most 2^-8 of the pair's length.
-        var (values, half) = (Bf16.ToDoubles(packed), bench.Shape.HeadSize / 2);
+        // Either turn rounds both values of a pair, each by at most so much of the pair's length.
+        var (values, half) = (bench.Half.ToDoubles(packed), bench.Shape.HeadSize / 2);
         for (var i = 0; i < values.Length; i++)
         {
             var partner = i % bench.Shape.HeadSize < half ? i + half : i - half;
-            Assert.Equal(values[i], back[i], 3.0 / 256 * Math.Sqrt(values[i] * values[i] + values[partner] * values[partner]));
+            Assert.Equal(values[i], back[i], 3 * bench.Half.Epsilon * Math.Sqrt(values[i] * values[i] + values[partner] * values[partner]));
         }
     }
 
@@ -88,15 +87,16 @@ public sealed class RotarySpec
         return result.Download();
     }
 
-    private static Expected[] Turned(FusedShape shape, ushort[] packed, int sign)
+    private static Expected[] Turned(KernelBench bench, ushort[] packed, int sign)
     {
+        var shape = bench.Shape;
         var (cosine, sine) = RotaryReference.Angles(Tokens, shape.HeadSize, shape.Model.RopeTheta);
-        var expected = Bf16.ToDoubles(packed).Select(value => (Expected)value).ToArray();
+        var expected = bench.Half.ToDoubles(packed).Select(value => (Expected)value).ToArray();
         for (var row = 0; row < Rows; row++)
             for (var head = 0; head < shape.Heads + shape.KeyValueHeads; head++)
             {
                 var (start, angle) = (row * shape.PackedWidth + head * shape.HeadSize, row % Tokens * shape.HeadSize / 2);
-                var values = Bf16.ToDoubles(packed.AsSpan(start, shape.HeadSize));
+                var values = bench.Half.ToDoubles(packed.AsSpan(start, shape.HeadSize));
                 RotaryReference.Turn(values, cosine.AsSpan(angle, shape.HeadSize / 2), sine.AsSpan(angle, shape.HeadSize / 2), sign).CopyTo(expected, start);
             }
         return expected;

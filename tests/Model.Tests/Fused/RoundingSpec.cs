@@ -1,6 +1,6 @@
 namespace Streaming.Model.Tests.Fused;
 
-/// <summary>What kernels do with float32 results that bf16 cannot hold, shown by a kernel that adds: a turn whose cosine and sine are one.</summary>
+/// <summary>What kernels do with float32 results that 16 bits cannot hold, shown by a kernel that adds: a turn whose cosine and sine are one.</summary>
 public sealed class RoundingSpec
 {
     [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
@@ -13,22 +13,23 @@ public sealed class RoundingSpec
         Assert.Equal(sums, Sums(device, first, second)[..8].Select(bits => (float)Bf16.ToDouble(bits)));
     }
 
-    [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormat), MemberType = typeof(KernelDevices))]
     public void Sums_of_any_two_values_are_the_nearest(string device)
     {
         // All bit patterns, each with one whose exponent is within 16 of its own: denormal, infinite and NaN among them.
-        var random = new Random(1);
+        var (half, random) = (KernelDevices.FormatOf(device), new Random(1));
+        var (mantissa, largest) = half.IsFloat16 ? (10, 31) : (7, 255);
         var (first, second) = (new float[1 << 16], new float[1 << 16]);
         for (var i = 0; i < first.Length; i++)
         {
-            var exponent = Math.Clamp((i >> 7 & 0xff) + random.Next(-16, 17), 0, 255);
-            first[i] = (float)Bf16.ToDouble((ushort)i);
-            second[i] = (float)Bf16.ToDouble((ushort)(random.Next(2) << 15 | exponent << 7 | random.Next(128)));
+            var exponent = Math.Clamp((i >> mantissa & largest) + random.Next(-16, 17), 0, largest);
+            first[i] = (float)half.ToDouble((ushort)i);
+            second[i] = (float)half.ToDouble((ushort)(random.Next(2) << 15 | exponent << mantissa | random.Next(1 << mantissa)));
         }
         var sums = Sums(device, first, second);
         for (var i = 0; i < first.Length; i++)
         {
-            var (sum, expected) = (Bf16.ToDouble(sums[i]), Bf16.ToDouble(Bf16.Nearest(first[i] + second[i])));
+            var (sum, expected) = (half.ToDouble(sums[i]), half.ToDouble(half.Nearest(first[i] + second[i])));
             if (!sum.Equals(expected)) Assert.Fail($"{first[i]:g9} + {second[i]:g9} became {sum:g9}, not {expected:g9}");
         }
     }
@@ -41,8 +42,8 @@ public sealed class RoundingSpec
         var packed = new ushort[rows * width]; // one head of a row is used
         for (var i = 0; i < first.Length; i++)
         {
-            packed[i / half * width + i % half] = Bf16.Nearest(second[i]);
-            packed[i / half * width + half + i % half] = Bf16.Nearest(first[i]);
+            packed[i / half * width + i % half] = bench.Half.Nearest(second[i]);
+            packed[i / half * width + half + i % half] = bench.Half.Nearest(first[i]);
         }
         var ones = bench.Upload(Enumerable.Repeat(1f, half).ToArray());
         var turned = bench.Upload(packed);

@@ -4,28 +4,28 @@ namespace Streaming.Model.Tests.Fused;
 
 public sealed class SwiGluSpec
 {
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Forward_gates_the_upper_half(string device, string shape)
     {
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
             var (width, rows) = (bench.Shape.Intermediate, bench.Random.Next(1, 9));
-            var (gateUp, gate, up) = GateAndUp(bench.Random, rows, width, kind);
+            var (gateUp, gate, up) = GateAndUp(bench, rows, width, kind);
 
-            Agreement.Rounded($"output of {kind}", [.. gate.Zip(up, SwiGluReference.Forward)], Forward(bench, gateUp, rows));
+            Agreement.Rounded(bench.Half, $"output of {kind}", [.. gate.Zip(up, SwiGluReference.Forward)], Forward(bench, gateUp, rows));
         }
     }
 
-    [Theory, MemberData(nameof(KernelDevices.EachWithShapes), MemberType = typeof(KernelDevices))]
+    [Theory, MemberData(nameof(KernelDevices.EachFormatWithShapes), MemberType = typeof(KernelDevices))]
     public void Backward_replaces_the_input_by_its_gradient_and_gives_the_output_again(string device, string shape)
     {
         foreach (var kind in Values.Kinds)
         {
             using var bench = new KernelBench(device, shape, (int)kind);
             var (width, rows) = (bench.Shape.Intermediate, bench.Random.Next(1, 9));
-            var (gateUp, gate, up) = GateAndUp(bench.Random, rows, width, kind);
-            var outputGradient = bench.Random.DrawBf16(rows * width, kind);
+            var (gateUp, gate, up) = GateAndUp(bench, rows, width, kind);
+            var outputGradient = bench.DrawHalf(rows * width, kind);
             var gradient = bench.Upload(gateUp);
             var output = bench.Allocate<ushort>(rows * width);
 
@@ -35,9 +35,9 @@ public sealed class SwiGluSpec
             for (var i = 0; i < rows * width; i++)
             {
                 var start = i / width * 2 * width + i % width;
-                (expected[start], expected[start + width]) = SwiGluReference.Backward(gate[i], up[i], Bf16.ToDouble(outputGradient[i]));
+                (expected[start], expected[start + width]) = SwiGluReference.Backward(gate[i], up[i], bench.Half.ToDouble(outputGradient[i]));
             }
-            Agreement.Rounded($"gradient of {kind}", expected, gradient.Download());
+            Agreement.Rounded(bench.Half, $"gradient of {kind}", expected, gradient.Download());
             Assert.Equal(Forward(bench, gateUp, rows), output.Download());
         }
     }
@@ -65,15 +65,15 @@ public sealed class SwiGluSpec
     }
 
     /// <summary>Random rows of gate and up; every tenth gate is far out, up to 128 on either side.</summary>
-    private static (ushort[] Packed, double[] Gate, double[] Up) GateAndUp(Random random, int rows, int width, ValueKind kind)
+    private static (ushort[] Packed, double[] Gate, double[] Up) GateAndUp(KernelBench bench, int rows, int width, ValueKind kind)
     {
-        var packed = random.DrawBf16(2 * rows * width, kind);
+        var packed = bench.DrawHalf(2 * rows * width, kind);
         var (gate, up) = (new double[rows * width], new double[rows * width]);
         for (var i = 0; i < gate.Length; i++)
         {
             var start = i / width * 2 * width + i % width;
-            if (i % 10 == 0) packed[start] = Bf16.Nearest(256 * random.NextDouble() - 128);
-            (gate[i], up[i]) = (Bf16.ToDouble(packed[start]), Bf16.ToDouble(packed[start + width]));
+            if (i % 10 == 0) packed[start] = bench.Half.Nearest(256 * bench.Random.NextDouble() - 128);
+            (gate[i], up[i]) = (bench.Half.ToDouble(packed[start]), bench.Half.ToDouble(packed[start + width]));
         }
         return (packed, gate, up);
     }

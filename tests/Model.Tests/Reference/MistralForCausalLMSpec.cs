@@ -1,3 +1,4 @@
+using Streaming.Model.Engines;
 using Streaming.Model.Reference;
 using static TorchSharp.torch;
 
@@ -31,7 +32,7 @@ public sealed class MistralForCausalLMSpec
         using var model = tiny.LoadModel();
         using var scope = NewDisposeScope();
 
-        var loss = model.Loss(HostTensors.FromTokens(tiny.InputIds, tiny.Rows, CPU));
+        var loss = model.Loss(new MicroBatch(tiny.InputIds, tiny.Rows), CPU)!;
         loss.backward();
 
         Assert.Equal(tiny.Expected.ReadFloats("loss")[0], HostTensors.Scalar(loss), 5 * 6 * Rounding); // a loss near 6

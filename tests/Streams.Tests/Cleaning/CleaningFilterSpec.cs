@@ -1,6 +1,7 @@
 using System.Text.Json;
 using CsCheck;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.Documents;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
@@ -142,7 +143,7 @@ public sealed class CleaningFilterSpec
     {
         public CleaningStatistics Statistics { get; } = new();
 
-        public CleaningFilter Filter => field ??= new CleaningFilter(options, Statistics, "S", writesRejected: true);
+        public CleaningFilter Filter => field ??= (CleaningFilter)DocumentFilters.Of(new SourceOptions { Name = "S", Paths = [], Cleaning = options }, Statistics, writesRejected: true)!;
 
         /// <summary>The documents that are left of a batch.</summary>
         public string[][] Run(string[][] documents, long epoch)

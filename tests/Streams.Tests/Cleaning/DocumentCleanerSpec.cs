@@ -111,7 +111,7 @@ public sealed class DocumentCleanerSpec
         using var reader = new StreamReader(file);
         var cleaner = new DocumentCleaner(CleaningOptions.Web);
         var (lines, kept) = (new TextBatch(), new TextBatch());
-        for (var left = 100_000; left > 0 && reader.ReadLine() is { } line; left--)
+        for (var left = 40_000; left > 0 && reader.ReadLine() is { } line; left--)
         {
             if (line.Length > 0)
             {

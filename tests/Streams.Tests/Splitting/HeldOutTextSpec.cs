@@ -61,11 +61,24 @@ public sealed class HeldOutTextSpec(StreamFixture streams) : IClassFixture<Strea
     [Fact]
     public void Parts_of_a_long_document_have_the_side_of_its_first_line()
     {
-        var lines = Enumerable.Range(0, 3 * LineRecordReader.LongestPartLines).Select(i => $"{i}\n");
+        var first = "0" + new string('x', 1100);
+        var lines = Enumerable.Repeat(first + "\n", 2600); // 2.7 MiB
         var path = _files.Write("long", string.Concat(lines) + "\nshort\n");
         var documents = Documents(path, ValidationRule.Hash, 0, Split.Train, 1 << 16);
         Assert.Equal([(0, 0), (0, 1), (0, 2), (1, 0)], documents.Select(document => ((int)document.Record, document.Part)));
-        Assert.All(documents[1..3], part => Assert.Equal(DocumentHash.Of("0"), part.Hash));
+        Assert.All(documents[1..3], part => Assert.Equal(DocumentHash.Of(first), part.Hash));
+    }
+
+    [Fact]
+    public void Text_without_empty_lines_is_many_documents()
+    {
+        var lines = Enumerable.Range(0, 2 * LineRecordReader.LongestPartLines + 1).Select(i => $"{i}\n");
+        var path = _files.Write("long", string.Concat(lines));
+        var documents = Documents(path, ValidationRule.Hash, 0, Split.Train, 1 << 16);
+        Assert.Equal([0L, 1L, 2L], documents.Select(document => document.Record));
+        Assert.All(documents, document => Assert.Equal(0, document.Part));
+        path = _files.Write("longer", string.Concat(Enumerable.Repeat(new string('x', 1 << 16) + "\n", 17 * LineRecordReader.MostParts)));
+        Assert.Equal(2, Documents(path, ValidationRule.Hash, 0, Split.Train, 1 << 16).Count(document => document.Part == 0));
     }
 
     [Theory]

@@ -7,10 +7,11 @@ namespace Streaming.Model.Fused.Cuda;
 /// One GPU: its primary context (the one libtorch uses), the stream that everything is ordered on, and the memory taken from it.
 /// All calls come from the thread that created it.
 /// </summary>
-internal sealed class CudaDevice : IDisposable
+internal sealed class CudaDevice : IDeviceMemory, IDisposable
 {
     private readonly List<nint> _allocations = [];
     private readonly List<nint> _pinned = [];
+    private readonly nint _context;
 
     /// <param name="ordinal">Index among the visible GPUs.</param>
     public unsafe CudaDevice(int ordinal)
@@ -18,8 +19,8 @@ internal sealed class CudaDevice : IDisposable
         Ordinal = ordinal;
         Check(cuInit(0), "cuInit");
         Check(cuDeviceGet(out var device, ordinal), $"open GPU {ordinal}");
-        Check(cuDevicePrimaryCtxRetain(out var context, device), "retain the primary context");
-        Check(cuCtxSetCurrent(context), "set the context");
+        Check(cuDevicePrimaryCtxRetain(out _context, device), "retain the primary context");
+        Use();
         Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "read the compute capability");
         Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "read the compute capability");
         Check(cuDeviceGetAttribute(out var multiprocessors, MultiprocessorCount, device), "count the multiprocessors");
@@ -30,6 +31,18 @@ internal sealed class CudaDevice : IDisposable
         Name = Encoding.UTF8.GetString(new ReadOnlySpan<byte>(name, 256)).Split('\0')[0];
         Check(cuStreamCreate(out var stream, StreamNonBlocking), "create a stream");
         Stream = stream;
+    }
+
+    /// <summary>Makes the calling thread one that may copy to this GPU; the stream stays the owner's.</summary>
+    public void Use() => Check(cuCtxSetCurrent(_context), "set the context");
+
+    /// <summary>
+    /// Makes the context of GPU <paramref name="ordinal"/> before anyone needs it; meant for a thread beside the one that loads libtorch.
+    /// It says nothing of a failure, which comes back when the GPU is opened.
+    /// </summary>
+    public static void Prepare(int ordinal)
+    {
+        if (cuInit(0) == 0 && cuDeviceGet(out var device, ordinal) == 0) _ = cuDevicePrimaryCtxRetain(out _, device);
     }
 
     public int Ordinal { get; }

@@ -3,7 +3,7 @@ using static Streaming.Model.Fused.Cuda.CudaDriver;
 namespace Streaming.Model.Fused.Cuda;
 
 /// <summary>Compiled kernels in a GPU's context, launched by name on its stream.</summary>
-internal sealed unsafe class KernelModule : IDisposable
+internal sealed unsafe class KernelModule : IKernelQueue, IDisposable
 {
     private readonly CudaDevice _device;
     private readonly Dictionary<string, nint> _functions = [];
@@ -16,10 +16,6 @@ internal sealed unsafe class KernelModule : IDisposable
             Check(cuModuleLoadData(out _module, image), "load the kernels");
     }
 
-    public void Launch(string name, int grid, int block, params ReadOnlySpan<KernelArgument> arguments) =>
-        Launch(name, (grid, 1), (block, 1), arguments);
-
-    /// <summary>Queues a kernel; <paramref name="grid"/> and <paramref name="block"/> are (x, y).</summary>
     public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (!_functions.TryGetValue(name, out var function))
@@ -38,17 +34,4 @@ internal sealed unsafe class KernelModule : IDisposable
     }
 
     public void Dispose() => _ = cuModuleUnload(_module);
-}
-
-/// <summary>One kernel argument of 4 or 8 bytes, by its bits.</summary>
-internal readonly struct KernelArgument
-{
-    private readonly long _bits;
-
-    private KernelArgument(long bits) => _bits = bits;
-
-    public static implicit operator KernelArgument(nint pointer) => new(pointer);
-    public static implicit operator KernelArgument(int value) => new(value);
-    public static implicit operator KernelArgument(long value) => new(value);
-    public static implicit operator KernelArgument(float value) => new(BitConverter.SingleToUInt32Bits(value));
 }

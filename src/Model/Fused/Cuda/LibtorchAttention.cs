@@ -21,10 +21,11 @@ internal sealed unsafe class LibtorchAttention : IDisposable
 {
     private readonly FusedShape _shape;
     private readonly CudaDevice _device;
-    private readonly int _rows, _tokens, _type, _cuda;
+    private readonly int _rows, _tokens, _type, _boundaryType, _cuda;
     private readonly nint _streamGuard, _undefined;
-    private readonly AttentionKernel _kernel;
     private readonly double _scale;
+    private AttentionKernel _kernel;
+    private nint _boundaries;
 
     private readonly delegate* unmanaged<void*, long, long*, long*, long, int, int, int, nint*, int> _fromBlob;
     private readonly delegate* unmanaged<nint, nint*, int> _dataPointer;
@@ -35,7 +36,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
     private readonly delegate* unmanaged<nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*, nint*, int> _flashForward;
     private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*, int> _flashBackward;
 
-    public LibtorchAttention(CudaDevice device, FusedShape shape, int rows, int tokens, AttentionKernel kernel, bool deterministic)
+    public LibtorchAttention(CudaDevice device, FusedShape shape, bool halfPrecision, int rows, int tokens, AttentionKernel kernel, bool deterministic)
     {
         (_device, _shape, _rows, _tokens, _kernel) = (device, shape, rows, tokens, kernel);
         _scale = 1.0 / Math.Sqrt(shape.HeadSize);
@@ -47,7 +48,8 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         _fromBlob = (delegate* unmanaged<void*, long, long*, long*, long, int, int, int, nint*, int>)NativeLibrary.GetExport(cpu, "aoti_torch_create_tensor_from_blob");
         _dataPointer = (delegate* unmanaged<nint, nint*, int>)NativeLibrary.GetExport(cpu, "aoti_torch_get_data_ptr");
         _delete = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(cpu, "aoti_torch_delete_tensor_object");
-        _type = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_dtype_bfloat16"))();
+        _type = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, halfPrecision ? "aoti_torch_dtype_float16" : "aoti_torch_dtype_bfloat16"))();
+        _boundaryType = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_dtype_int32"))();
         _cuda = ((delegate* unmanaged<int>)NativeLibrary.GetExport(cpu, "aoti_torch_device_type_cuda"))();
         _deleteGuard = (delegate* unmanaged<nint, int>)NativeLibrary.GetExport(cuda, "aoti_torch_delete_cuda_stream_guard");
         nint undefined, guard;
@@ -65,13 +67,30 @@ internal sealed unsafe class LibtorchAttention : IDisposable
             _cudnnBackward = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, double*, nint*, nint*, nint*, int>)
                 NativeLibrary.GetExport(cuda, prefix + "_scaled_dot_product_cudnn_attention_backward");
         }
-        else
+        if (kernel == AttentionKernel.Flash2 || NativeLibrary.TryGetExport(cuda, prefix + "_flash_attention_forward", out _))
         {
             _flashForward = (delegate* unmanaged<nint, nint, nint, nint*, nint*, long, long, double, int, int, double*, long*, long*, nint*, nint*, nint*, nint*, nint*, nint*, nint*, int>)
                 NativeLibrary.GetExport(cuda, prefix + "_flash_attention_forward");
             _flashBackward = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, nint, long, long, double, int, nint, nint, double*, long*, long*, nint*, nint*, nint*, int>)
                 NativeLibrary.GetExport(cuda, prefix + "_flash_attention_backward");
         }
+    }
+
+    /// <summary>
+    /// From here on attention stays within documents, by FlashAttention-2. Recorded calls read <paramref name="boundaries"/> when they
+    /// are replayed, so that documents may differ each time.
+    /// </summary>
+    /// <param name="boundaries">Device address of <paramref name="documents"/> + 1 ascending 32-bit positions, the first 0, the last N; equal neighbours are empty documents.</param>
+    /// <param name="documents">At most 65,535, each at most as long as a row.</param>
+    public void UseDocuments(nint boundaries, int documents)
+    {
+        if (_flashForward is null)
+            throw new NotSupportedException("this libtorch has no FlashAttention-2, which documents need: set torch.engine = reference");
+        Release(_boundaries);
+        long size = documents + 1L, stride = 1;
+        nint tensor;
+        Check(_fromBlob((void*)boundaries, 1, &size, &stride, 0, _boundaryType, _cuda, _device.Ordinal, &tensor), "wrap memory");
+        (_boundaries, _kernel) = (tensor, AttentionKernel.Flash2);
     }
 
     /// <summary>What a layer's forward pass leaves for its backward pass.</summary>
@@ -99,7 +118,9 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         else
         {
             long left = WindowLeft, right = 0;
-            Check(_flashForward(state.Query, state.Key, state.Value, null, null, _tokens, _tokens, 0.0, 1, 0, &scale, &left, &right, null, null,
+            var boundaries = _boundaries;
+            var lengths = boundaries == 0 ? null : &boundaries;
+            Check(_flashForward(state.Query, state.Key, state.Value, lengths, lengths, _tokens, _tokens, 0.0, 1, 0, &scale, &left, &right, null, null,
                 &state.Out, &state.LogSumExp, &state.Seed, &state.Offset, &debug), "FlashAttention-2");
         }
         Release(sink1, sink2, debug);
@@ -120,7 +141,8 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         else
         {
             long left = WindowLeft, right = 0;
-            Check(_flashBackward(gradient, state.Query, state.Key, state.Value, state.Out, state.LogSumExp, _undefined, _undefined,
+            var lengths = _boundaries == 0 ? _undefined : _boundaries;
+            Check(_flashBackward(gradient, state.Query, state.Key, state.Value, state.Out, state.LogSumExp, lengths, lengths,
                 _tokens, _tokens, 0.0, 1, state.Seed, state.Offset, &scale, &left, &right, &dQuery, &dKey, &dValue), "FlashAttention-2 backward");
         }
         Release(gradient);
@@ -144,7 +166,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         if (!NativeLibrary.TryGetExport(library, "_ZN2at13globalContextEv", out var context)
             || !NativeLibrary.TryGetExport(library, "_ZN2at7Context26setDeterministicAlgorithmsEbb", out var set))
         {
-            if (value) throw new NotSupportedException("this libtorch offers no deterministic attention: set training.deterministic = false");
+            if (value) throw new NotSupportedException("this libtorch offers no deterministic attention: set torch.deterministic = false");
             return;
         }
         ((delegate* unmanaged<nint, byte, byte, void>)set)(((delegate* unmanaged<nint>)context)(), value ? (byte)1 : (byte)0, 0);
@@ -161,13 +183,20 @@ internal sealed unsafe class LibtorchAttention : IDisposable
         state.Value = Rows(packed + 2 * (_shape.QueryWidth + _shape.KeyValueWidth), _shape.KeyValueHeads, stride);
     }
 
-    // A view of 16-bit rows: (B, H, T, K) for cuDNN, (B, T, H, K) for FlashAttention-2.
+    // A view of 16-bit rows: (B, H, T, K) for cuDNN, (B, T, H, K) for FlashAttention-2, (N, H, K) with documents.
     private nint Rows(nint pointer, int heads, int stride)
     {
+        nint tensor;
+        if (_boundaries != 0)
+        {
+            var packedSizes = stackalloc long[3] { (long)_rows * _tokens, heads, _shape.HeadSize };
+            var packedStrides = stackalloc long[3] { stride, _shape.HeadSize, 1 };
+            Check(_fromBlob((void*)pointer, 3, packedSizes, packedStrides, 0, _type, _cuda, _device.Ordinal, &tensor), "wrap memory");
+            return tensor;
+        }
         var cudnn = _kernel == AttentionKernel.Cudnn;
         var sizes = stackalloc long[4] { _rows, cudnn ? heads : _tokens, cudnn ? _tokens : heads, _shape.HeadSize };
         var strides = stackalloc long[4] { (long)_tokens * stride, cudnn ? _shape.HeadSize : stride, cudnn ? stride : _shape.HeadSize, 1 };
-        nint tensor;
         Check(_fromBlob((void*)pointer, 4, sizes, strides, 0, _type, _cuda, _device.Ordinal, &tensor), "wrap memory");
         return tensor;
     }
@@ -187,6 +216,7 @@ internal sealed unsafe class LibtorchAttention : IDisposable
 
     public void Dispose()
     {
+        Release(_boundaries);
         _ = _delete(_undefined);
         _ = _deleteGuard(_streamGuard);
     }

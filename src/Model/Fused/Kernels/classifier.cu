@@ -4,11 +4,11 @@
 #define CLASSIFIER_THREADS 1024
 #define CLASSIFIER_VECTORS ((VOCABULARY_PADDED / VECTOR + CLASSIFIER_THREADS - 1) / CLASSIFIER_THREADS)
 
-// logits (rows, VOCABULARY_PADDED) become their gradient, times *scale; labels (rows), negative: ignored, no gradient.
-// losses (rows): -log p(label), 0 where ignored. Columns from VOCABULARY on are padding: no probability, no gradient.
+// logits (rows, VOCABULARY_PADDED) become their gradient, times *weight and *scale (the loss scale); labels (rows), negative: ignored,
+// no gradient. losses (rows): -log p(label), 0 where ignored. Columns from VOCABULARY on are padding: no probability, no gradient.
 // `backward` 0 leaves the logits as they are.
 extern "C" __global__ void __launch_bounds__(CLASSIFIER_THREADS) classifier(uint4* logits, float* losses, const int* labels,
-    const float* scale, int backward)
+    const float* weight, const float* scale, int backward)
 {
     __shared__ float scratch[32];
     const int row_vectors = VOCABULARY_PADDED / VECTOR;
@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(CLASSIFIER_THREADS) classifier(uint
     if (threadIdx.x == 0) losses[row] = logf(sum) + largest - label_logit;
     if (!backward) return;
 
-    float factor = *scale, normalizer = factor / sum;
+    float factor = *weight * *scale, normalizer = factor / sum;
 #pragma unroll
     for (int i = 0; i < CLASSIFIER_VECTORS; i++)
     {
@@ -78,12 +78,12 @@ extern "C" __global__ void __launch_bounds__(CLASSIFIER_THREADS) classifier(uint
     }
 }
 
-// *total += sum of losses (count) times *scale; one block, fixed order.
-extern "C" __global__ void accumulate_loss(float* total, const float* losses, const float* scale, int count)
+// *total += sum of losses (count) times *weight; one block, fixed order.
+extern "C" __global__ void accumulate_loss(float* total, const float* losses, const float* weight, int count)
 {
     __shared__ float scratch[32];
     float sum = 0.0f;
     for (int i = threadIdx.x; i < count; i += blockDim.x) sum += losses[i];
     sum = block_sum(sum, scratch);
-    if (threadIdx.x == 0) *total += sum * *scale;
+    if (threadIdx.x == 0) *total += sum * *weight;
 }

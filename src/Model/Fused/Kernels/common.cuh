@@ -41,19 +41,43 @@ static __device__ __forceinline__ uint32 pack_bf16(float low, float high)
 #if HALF_PRECISION
 static __device__ __forceinline__ float to_float(half_bits bits)
 {
+#if defined(__CUDA_ARCH__)
     float value;
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
     return value;
+#else
+    uint32 sign = (uint32)(bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1fu, fraction = bits & 0x3ffu;
+    if (exponent == 0) return __uint_as_float(sign | __float_as_uint((float)fraction * 5.9604645e-8f)); // subnormal: units of 2^-24
+    return __uint_as_float(sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13);
+#endif
 }
+
+// Nearest, ties to even; from 65520 on infinite; NaN stays NaN.
 static __device__ __forceinline__ half_bits from_float(float value)
 {
+#if defined(__CUDA_ARCH__)
     half_bits bits;
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
     return bits;
+#else
+    uint32 bits = __float_as_uint(value), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) return (half_bits)(sign | 0x7e00u);
+    if (magnitude >= 0x477ff000u) return (half_bits)(sign | 0x7c00u);
+    // Below 2^-14 the result counts units of 2^-24, the last place of floats from 0.5 to 1.
+    if (magnitude < 0x38800000u) return (half_bits)(sign | (__float_as_uint(__uint_as_float(magnitude) + 0.5f) - 0x3f000000u));
+    return (half_bits)(sign | (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13);
+#endif
 }
+
 static __device__ __forceinline__ uint32 pack(float low, float high)
 {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    uint32 packed;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+    return packed;
+#else
     return (uint32)from_float(low) | ((uint32)from_float(high) << 16);
+#endif
 }
 #else
 static __device__ __forceinline__ float to_float(half_bits bits) { return bf16_to_float(bits); }
@@ -160,8 +184,22 @@ static __device__ __forceinline__ float largest_magnitude(const float* values, f
 }
 
 // ---- Master weights ------------------------------------------------------------------------------------------------
-// A float32 master weight is kept as two 16-bit halves: `high` is the weight rounded to bf16, which the matrix products read
-// as it is; `low` is what rounding took off, as a signed number of float32 units in the last place. Both together are exact.
+// A float32 master weight has two parts: `high`, which the matrix products read as it is, and `low`, which makes it exact.
+// bf16: `high` is the weight rounded to bf16, `low` what rounding took off, as a signed number of float32 units in the last place.
+// fp16 has too few exponents for that: `high` is the weight rounded to fp16, `low` the whole float32 weight.
+
+#if HALF_PRECISION
+typedef float master_rest;
+
+static __device__ __forceinline__ float join_master(half_bits, float low) { return low; }
+
+static __device__ __forceinline__ void split_master(float value, half_bits& high, float& low)
+{
+    high = from_float(value);
+    low = value;
+}
+#else
+typedef half_bits master_rest;
 
 static __device__ __forceinline__ float join_master(half_bits high, half_bits low)
 {
@@ -174,6 +212,41 @@ static __device__ __forceinline__ void split_master(float value, half_bits& high
     uint32 rounded = (bits + 0x8000u) >> 16;
     high = (half_bits)rounded;
     low = (half_bits)(bits - (rounded << 16));
+}
+#endif
+
+// Four neighbouring master weights, the i-th four of their arrays.
+static __device__ __forceinline__ void load_masters(const half_bits* high, const master_rest* low, uint64 i, float* weights)
+{
+#if HALF_PRECISION
+    float4 four = ((const float4*)low)[i];
+    weights[0] = four.x; weights[1] = four.y; weights[2] = four.z; weights[3] = four.w;
+#else
+    uint2 h = ((const uint2*)high)[i], l = ((const uint2*)low)[i];
+    weights[0] = join_master((half_bits)h.x, (half_bits)l.x);
+    weights[1] = join_master((half_bits)(h.x >> 16), (half_bits)(l.x >> 16));
+    weights[2] = join_master((half_bits)h.y, (half_bits)l.y);
+    weights[3] = join_master((half_bits)(h.y >> 16), (half_bits)(l.y >> 16));
+#endif
+}
+
+static __device__ __forceinline__ void store_masters(half_bits* high, master_rest* low, uint64 i, const float* weights)
+{
+    uint2 h;
+#if HALF_PRECISION
+    float4 four = {weights[0], weights[1], weights[2], weights[3]};
+    h.x = pack(weights[0], weights[1]);
+    h.y = pack(weights[2], weights[3]);
+    ((float4*)low)[i] = four;
+#else
+    half_bits highs[4], lows[4];
+    for (int k = 0; k < 4; k++) split_master(weights[k], highs[k], lows[k]);
+    uint2 l;
+    h.x = (uint32)highs[0] | ((uint32)highs[1] << 16); h.y = (uint32)highs[2] | ((uint32)highs[3] << 16);
+    l.x = (uint32)lows[0] | ((uint32)lows[1] << 16); l.y = (uint32)lows[2] | ((uint32)lows[3] << 16);
+    ((uint2*)low)[i] = l;
+#endif
+    ((uint2*)high)[i] = h;
 }
 
 // ---- Reductions ----------------------------------------------------------------------------------------------------

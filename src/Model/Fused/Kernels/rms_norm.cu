@@ -3,7 +3,7 @@
 
 template <bool EIGHT_BITS>
 static __device__ __forceinline__ void norm_forward(uint4* y, uint2* y8, Scaling* scaling, const uint4* x, const half_bits* weight_high,
-    const half_bits* weight_low, int count, float epsilon)
+    const master_rest* weight_low, int count, float epsilon)
 {
     __shared__ float scratch[ROW_BLOCK / 32][2];
     const int row_vectors = HIDDEN / VECTOR;
@@ -44,23 +44,23 @@ static __device__ __forceinline__ void norm_forward(uint4* y, uint2* y8, Scaling
     if (EIGHT_BITS) record_largest(scaling, largest);
 }
 
-// y (N, D) from x (N, D); weight as the two halves of its float32 master (D).
+// y (N, D) from x (N, D); weight as the two parts of its float32 master (D).
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward(uint4* y, const uint4* x, const half_bits* weight_high,
-    const half_bits* weight_low, int count, float epsilon)
+    const master_rest* weight_low, int count, float epsilon)
 {
     norm_forward<false>(y, 0, 0, x, weight_high, weight_low, count, epsilon);
 }
 
 // The same into e4m3, y8 (N, D).
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward_e4m3(uint2* y8, Scaling* scaling, const uint4* x,
-    const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon)
+    const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon)
 {
     norm_forward<true>(0, y8, scaling, x, weight_high, weight_low, count, epsilon);
 }
 
 template <bool EIGHT_BITS>
 static __device__ __forceinline__ void norm_backward(uint4* d_residual, uint2* d_residual8, Scaling* scaling, uint4* y, float* partials,
-    const uint4* x, const uint4* d_y, const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon, int add)
+    const uint4* x, const uint4* d_y, const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon, int add)
 {
     __shared__ float scratch[2][ROW_BLOCK / 32][2];
     __shared__ float shares[ROWS_PER_BLOCK == 1 ? 1 : HIDDEN]; // unused by a block of one row, whose width may not fit
@@ -160,7 +160,7 @@ static __device__ __forceinline__ void norm_backward(uint4* d_residual, uint2* d
 //   y (N, D)           = the forward result again, which the weight gradient of the product behind it needs;
 //   partials (gridDim, D) = this block's share of the weight gradient, summed by rms_norm_weight_gradient.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward(uint4* d_residual, uint4* y, float* partials,
-    const uint4* x, const uint4* d_y, const half_bits* weight_high, const half_bits* weight_low, int count, float epsilon, int add)
+    const uint4* x, const uint4* d_y, const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon, int add)
 {
     norm_backward<false>(d_residual, 0, 0, y, partials, x, d_y, weight_high, weight_low, count, epsilon, add);
 }
@@ -168,7 +168,7 @@ extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward(uin
 // The same, and d_residual8 (N, D) = d_residual in e5m2.
 extern "C" __global__ void __launch_bounds__(ROW_BLOCK, 2) rms_norm_backward_e5m2(uint4* d_residual, uint2* d_residual8,
     Scaling* scaling, uint4* y, float* partials, const uint4* x, const uint4* d_y, const half_bits* weight_high,
-    const half_bits* weight_low, int count, float epsilon, int add)
+    const master_rest* weight_low, int count, float epsilon, int add)
 {
     norm_backward<true>(d_residual, d_residual8, scaling, y, partials, x, d_y, weight_high, weight_low, count, epsilon, add);
 }

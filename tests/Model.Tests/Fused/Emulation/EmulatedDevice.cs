@@ -20,7 +20,7 @@ internal sealed unsafe class EmulatedDevice : IKernelDevice
     private EmulatedDevice(EmulatedModule module) => _module = module;
 
     /// <summary>The product's kernels for one shape.</summary>
-    public static EmulatedDevice For(FusedShape shape) => Compile(KernelSource.Text, KernelSource.Macros(shape));
+    public static EmulatedDevice For(FusedShape shape, bool halfPrecision = false) => Compile(KernelSource.Text, KernelSource.Macros(shape, halfPrecision));
 
     /// <summary>Any kernels.</summary>
     public static EmulatedDevice Compile(string source, IEnumerable<string> macros) => new(EmulatedModule.Compile(source, macros));

@@ -1,0 +1,126 @@
+using Streaming.Model.Engines;
+using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Optimizers;
+
+namespace Streaming.Model.Fused;
+
+/// <summary>
+/// The optimiser step on the flat buffers: which kernels run on which part of them, in which order. Nothing waits for the host, so that
+/// the same calls run eagerly, timed, or into a CUDA graph.
+/// </summary>
+internal sealed class FusedOptimizer
+{
+    private const int Block = 256, WarpsPerBlock = Block / 32, NormBlock = 512;
+
+    private readonly ParameterLayout _layout;
+    private readonly OptimizerOptions _options;
+    private readonly FlatBuffers _buffers;
+    private readonly IKernelQueue _kernels;
+    private readonly int _blocks, _growthInterval;
+    private readonly MuonPlan? _muon;
+    private readonly nint _scratch, _matrices;
+    private readonly IMuonProducts? _products;
+
+    /// <param name="scratch">For Muon: memory of <see cref="ScratchBytes"/>, free during the step.</param>
+    /// <param name="scratchBytes">Its size.</param>
+    /// <param name="products">For Muon.</param>
+    /// <param name="scalesLoss">The loss scale follows what overflows (fp16).</param>
+    public FusedOptimizer(ParameterLayout layout, OptimizerOptions options, FlatBuffers buffers, IDeviceMemory device, IKernelQueue kernels,
+        nint scratch, long scratchBytes, IMuonProducts? products, bool scalesLoss)
+    {
+        (_layout, _options, _buffers, _kernels, _scratch, _products) = (layout, options, buffers, kernels, scratch, products);
+        _blocks = device.Multiprocessors * 8;
+        _growthInterval = scalesLoss ? LossScaling.GrowthInterval : 0;
+        if (buffers.Moments.Plan.Ranges.FirstOrDefault(range => range.Rule == UpdateRule.Muon) is not { } range) return;
+        _muon = new MuonPlan(layout, range, scratchBytes);
+        _matrices = device.Allocate((long)_muon.Matrices.Length * 32, "Muon's matrices");
+        device.Upload<MuonMatrix>(_matrices, _muon.Matrices);
+    }
+
+    /// <summary>Memory to lend to the step, where <paramref name="available"/> bytes are there anyway.</summary>
+    public static long ScratchBytes(ParameterLayout layout, OptimizerKind kind, long available) =>
+        new MomentPlan(layout, kind).Ranges.FirstOrDefault(range => range.Rule == UpdateRule.Muon) is { } range
+            ? new MuonPlan(layout, range, available).Bytes : 0;
+
+    /// <summary>What the step reads of the host: rates and corrections of one step.</summary>
+    /// <param name="learningRate">Of the step.</param>
+    /// <param name="step">Its number; the first is 1.</param>
+    public StepScalars Scalars(double learningRate, long step) => new()
+    {
+        LearningRate = (float)learningRate,
+        FirstCorrection = (float)(1.0 - Math.Pow(_options.Beta1, step)),
+        SecondCorrection = (float)Math.Sqrt(1.0 - Math.Pow(_options.Beta2, step)),
+        MaximumNorm = (float)_options.MaxGradientNorm,
+    };
+
+    /// <summary>Norm, clipping, loss scale, update of all weights; the gradient is zero afterwards.</summary>
+    /// <param name="lap">Takes the name of what was queued since it was called before.</param>
+    public void Queue(Action<string> lap)
+    {
+        var partials = (int)Math.Clamp(_layout.Count / 4 / NormBlock, 1, FlatBuffers.NormSumBlocks);
+        _kernels.Launch("sum_of_squares", partials, NormBlock, _buffers.NormSums, _buffers.Gradients, _layout.Count);
+        _kernels.Launch("clip_by_norm", 1, 1024, _buffers.Scalars, _buffers.NormSums, partials, _growthInterval);
+        lap("gradient norm");
+        foreach (var range in _buffers.Moments.Plan.Ranges)
+            switch (range.Rule)
+            {
+                case UpdateRule.AdamW8Bit:
+                    AdamW8Bit(range);
+                    lap("adamw, 8 bits");
+                    break;
+                case UpdateRule.Muon:
+                    foreach (var batch in _muon!.Batches) Muon(batch, range, lap);
+                    break;
+                default:
+                    AdamW(range);
+                    lap("adamw");
+                    break;
+            }
+    }
+
+    private void AdamW(MomentRange range)
+    {
+        var decayed = Math.Clamp((_options.Decay == DecayTarget.All ? _layout.Count : _layout.Norms) - range.Begin, 0, range.Count);
+        _kernels.Launch("adamw", BlocksFor(range.Count / 4, Block), Block, _buffers.High(range.Begin), _buffers.Low(range.Begin), _buffers.Gradient(range.Begin),
+            _buffers.Moments.Base + (nint)range.First, _buffers.Moments.Base + (nint)range.Second, _buffers.Scalars, range.Count, decayed,
+            FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
+    }
+
+    private void AdamW8Bit(MomentRange range)
+    {
+        var moments = _buffers.Moments;
+        _kernels.Launch("adamw_8bit", BlocksFor(range.Count / BlockQuantization.BlockLength, WarpsPerBlock), Block,
+            _buffers.High(range.Begin), _buffers.Low(range.Begin), _buffers.Gradient(range.Begin),
+            moments.Base + (nint)range.First, moments.Base + (nint)range.Second, moments.Base + (nint)range.FirstScales, moments.Base + (nint)range.SecondScales,
+            moments.CodeValues, _buffers.Scalars, range.Count, FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
+    }
+
+    private void Muon(MuonPlan.Batch batch, MomentRange range, Action<string> lap)
+    {
+        nint momenta = _buffers.Moments.Base + (nint)range.First, matrices = _matrices + batch.First * 32, partials = _scratch + (nint)batch.Partials;
+        nint x = _scratch + (nint)batch.X, y = _scratch + (nint)batch.Y, gram = _scratch + (nint)batch.Gram, polynomial = _scratch + (nint)batch.Polynomial;
+        _kernels.Launch("muon_momentum", (MuonPlan.Shares, batch.Count), (Block, 1), momenta, _buffers.Gradients, partials, matrices, _buffers.Scalars,
+            Optimizers.Muon.Momentum);
+        _kernels.Launch("muon_normalize", (batch.Tiles, batch.Count), (32, 8), x, momenta, _buffers.Gradients, partials, MuonPlan.Shares, matrices,
+            _buffers.Scalars, Optimizers.Muon.Momentum);
+        lap("muon momentum");
+        var (linear, cubic, quintic) = Optimizers.Muon.Coefficients;
+        for (var i = 0; i < Optimizers.Muon.Iterations; i++, (x, y) = (y, x))
+        {
+            _products!.Gram(gram, x, batch.Rows, batch.Columns, batch.Count);
+            _products.Polynomial(polynomial, gram, cubic, quintic, batch.Rows, batch.Count);
+            _products.Combine(y, polynomial, x, linear, batch.Rows, batch.Columns, batch.Count);
+        }
+        lap("muon products");
+        _kernels.Launch("muon_update", (batch.Tiles, batch.Count), (32, 8), _buffers.WeightsHigh, _buffers.WeightsLow, _buffers.Gradients, x, matrices,
+            _buffers.Scalars, (float)_options.WeightDecay);
+        lap("muon update");
+    }
+
+    // PyTorch rounds each of these to float32 by itself, so that the corrections of bias, made of the exact betas, fit.
+    private float FirstShare => (float)(1 - _options.Beta1);
+    private float SecondKept => (float)_options.Beta2;
+    private float SecondShare => (float)(1 - _options.Beta2);
+
+    private int BlocksFor(long items, int itemsPerBlock) => (int)Math.Clamp((items + itemsPerBlock - 1) / itemsPerBlock, 1, _blocks);
+}

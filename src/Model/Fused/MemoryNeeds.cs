@@ -1,0 +1,61 @@
+using Streaming.Model.Engines;
+
+namespace Streaming.Model.Fused;
+
+/// <summary>How much device memory a run takes, before any is taken; and which micro-batch fits.</summary>
+/// <param name="Shape">The model.</param>
+/// <param name="Layout">Its parameters.</param>
+/// <param name="Optimizer">Whose moments are kept.</param>
+/// <param name="Precision">What is computed in.</param>
+/// <param name="Tokens">Tokens a row.</param>
+/// <param name="Multiprocessors">Of the GPU.</param>
+/// <param name="WideResidual">The residual stream is float32.</param>
+public sealed record MemoryNeeds(
+    FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false)
+{
+    /// <summary>What the libraries take for themselves: contexts, kernels, workspaces.</summary>
+    public const long LibraryBytes = 768L << 20;
+
+    /// <summary>Weights, master weights, gradients and moments.</summary>
+    public long ParameterBytes =>
+        FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0);
+
+    /// <summary>Everything, for micro-batches of so many rows.</summary>
+    public long Bytes(int rows)
+    {
+        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual).Bytes;
+        return LibraryBytes + ParameterBytes + Math.Max(activations, FusedOptimizer.ScratchBytes(Layout, Optimizer, activations))
+            + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
+    }
+
+    /// <summary>The most rows, up to <paramref name="most"/>, that fit into so many bytes; 0 where not one does.</summary>
+    public int LargestRows(long available, int most)
+    {
+        int fits = 0, tooMany = most + 1;
+        while (tooMany - fits > 1)
+        {
+            var middle = fits + (tooMany - fits) / 2;
+            if (Bytes(middle) <= available) fits = middle;
+            else tooMany = middle;
+        }
+        return fits;
+    }
+
+    /// <summary>The setting to lower, and to what, so that a run fits into so many bytes.</summary>
+    public string Remedy(long available, int rows)
+    {
+        if (LargestRows(available, rows - 1) is > 0 and var fits)
+            return $"set training.per-device-train-batch-size to {fits} or less";
+        if (Optimizer == OptimizerKind.AdamW && (this with { Optimizer = OptimizerKind.AdamW8Bit }).LargestRows(available, rows) is > 0 and var smaller)
+            return $"set training.optimizer = adamw-8bit and training.per-device-train-batch-size to {smaller} or less";
+        for (var tokens = Tokens / 2; tokens >= 64; tokens /= 2)
+            if ((this with { Tokens = tokens }).Bytes(1) <= available)
+                return $"set training.per-device-train-batch-size to 1 and data.block-size to {tokens} or less";
+        return $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: choose a smaller model in model.config";
+    }
+
+    // Each layer's result and the logarithms of its sums are libtorch's and stay until the backward pass, whose gradients and float32
+    // sums come on top for one layer.
+    private long AttentionBytes(long positions) =>
+        positions * (Shape.Layers * (2L * Shape.QueryWidth + 4L * Shape.Heads) + 2L * Shape.PackedWidth + 4L * Shape.QueryWidth);
+}

@@ -1,0 +1,107 @@
+using System.Runtime.InteropServices;
+using Streaming.Model.Parameters;
+
+namespace Streaming.Model.Fused;
+
+/// <summary>
+/// A model's first weights as the device keeps them, made on other threads: drawing or reading, splitting and laying out take as long as
+/// loading libtorch, and need none of it. Padding is zero.
+/// </summary>
+public sealed unsafe class PreparedWeights : IDisposable
+{
+    private const int PieceElements = 1 << 18;
+
+    private readonly MistralConfig _model;
+    private readonly ParameterLayout _layout;
+    private readonly CancellationTokenSource _cancellation = new();
+    private readonly Task _work;
+    private ushort* _high;
+    private void* _low;
+
+    /// <summary>Begins. The source is read by one thread, until <see cref="Dispose"/> has returned.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="source">Its weights.</param>
+    /// <param name="halfPrecision">fp16 weights beside whole float32 masters, instead of float32 in two halves.</param>
+    /// <exception cref="NotSupportedException">The fused engine cannot compute the model's shape.</exception>
+    public PreparedWeights(MistralConfig model, IWeightSource source, bool halfPrecision = false)
+    {
+        _model = model;
+        IsHalfPrecision = halfPrecision;
+        _layout = new ParameterLayout(FusedShape.From(model));
+        _high = (ushort*)NativeMemory.AllocZeroed((nuint)_layout.Count, sizeof(ushort));
+        _low = NativeMemory.AllocZeroed((nuint)_layout.Count, (nuint)(halfPrecision ? sizeof(float) : sizeof(short)));
+        _work = Task.Factory.StartNew(() => Fill(source), _cancellation.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>Elements of each half.</summary>
+    public long Count => _layout.Count;
+
+    /// <summary>The upper halves are fp16, the lower ones float32.</summary>
+    public bool IsHalfPrecision { get; }
+
+    /// <summary>Waits; addresses of the upper and the lower halves in the order of <see cref="ParameterLayout"/>, valid until <see cref="Dispose"/>.</summary>
+    /// <exception cref="Exception">What the source failed with.</exception>
+    public (nint High, nint Low) Wait()
+    {
+        _work.GetAwaiter().GetResult();
+        return ((nint)_high, (nint)_low);
+    }
+
+    private void Fill(IWeightSource source)
+    {
+        var parameters = ModelParameter.Of(_model).ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
+        var largest = _layout.Entries.Max(entry => entry.Count);
+        var values = (float*)NativeMemory.Alloc((nuint)largest, sizeof(float));
+        try
+        {
+            foreach (var entry in _layout.Entries)
+            {
+                _cancellation.Token.ThrowIfCancellationRequested();
+                var count = (int)entry.Count;
+                source.Read(parameters[entry.Name], new Span<float>(values, count));
+                Parallel.For(0, (count + PieceElements - 1) / PieceElements, piece =>
+                {
+                    var start = piece * PieceElements;
+                    var length = Math.Min(PieceElements, count - start);
+                    Split(new ReadOnlySpan<float>(values + start, length), entry.Offset + start);
+                });
+            }
+        }
+        finally
+        {
+            NativeMemory.Free(values);
+        }
+    }
+
+    private void Split(ReadOnlySpan<float> values, long offset)
+    {
+        var high = new Span<ushort>(_high + offset, values.Length);
+        if (!IsHalfPrecision)
+        {
+            MasterWeight.Split(values, high, new Span<short>((short*)_low + offset, values.Length));
+            return;
+        }
+        values.CopyTo(new Span<float>((float*)_low + offset, values.Length));
+        for (var i = 0; i < values.Length; i++) high[i] = BitConverter.HalfToUInt16Bits((Half)values[i]);
+    }
+
+    /// <summary>Stops the work and gives the memory back.</summary>
+    public void Dispose()
+    {
+        if (_high == null) return;
+        _cancellation.Cancel();
+        try
+        {
+            _work.Wait();
+        }
+        catch (AggregateException)
+        {
+            // Cancelled, or failed: Wait has told whoever asked.
+        }
+        NativeMemory.Free(_high);
+        NativeMemory.Free(_low);
+        _high = null;
+        _low = null;
+        _cancellation.Dispose();
+    }
+}
