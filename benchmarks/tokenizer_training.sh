@@ -2,10 +2,10 @@
 # Trains a tokenizer with `streaming tokenizer train` and with spm_train on the same sentences and options, one after the
 # other, and compares time, memory and quality on held-out text.
 # usage: benchmarks/tokenizer_training.sh TRAIN HELD_OUT [VOCABULARY]     files of text, compressed or not; needs Debian's
-# `sentencepiece` and `time`, and a build: dotnet build src/Hosting -c Release
+# `sentencepiece` and `time`, and a build: dotnet build src/Hosting -c Release (or its command in STREAMING)
 set -euo pipefail
 train=$(realpath "$1") held_out=$(realpath "$2") vocabulary=${3:-50000}
-streaming=(dotnet "$(dirname "$0")/../src/Hosting/bin/Release/net10.0/streaming.dll")
+read -ra streaming <<< "${STREAMING:-dotnet $(dirname "$0")/../src/Hosting/bin/Release/net10.0/streaming.dll}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

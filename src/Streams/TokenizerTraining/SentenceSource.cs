@@ -19,7 +19,7 @@ public static class SentenceSource
     /// <exception cref="SourceException">A source is missing or empty, or cannot be read to its end.</exception>
     public static IEnumerable<TextBatch> Read(PipelineOptions options, IMaterializer materializer, CancellationToken stop)
     {
-        options = options.WithEpochs(1) with { ValidationFraction = 0, Shuffle = null };
+        options = options.WithEpochs(1) with { ValidationFraction = 0, Shuffle = null, TokenCache = null };
         OptionChecks.Require(options, Split.Train);
         var statistics = new PipelineStatistics();
         LineWork[] normalize = options.Normalize ? [new(Normalization.TextNormalization.NormalizeAndSplit, statistics.Normalize)] : [];
