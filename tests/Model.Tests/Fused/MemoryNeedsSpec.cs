@@ -12,7 +12,13 @@ public sealed class MemoryNeedsSpec
     // The recipe's model: 355,421,184 parameters.
     private static readonly FusedShape Recipe = FusedShape.From(new MistralConfig
     {
-        HiddenSize = 1024, IntermediateSize = 2400, LayerCount = 24, HeadCount = 16, KeyValueHeadCount = 8, HeadSize = 64, VocabularySize = 50257,
+        HiddenSize = 1024,
+        IntermediateSize = 2400,
+        LayerCount = 24,
+        HeadCount = 16,
+        KeyValueHeadCount = 8,
+        HeadSize = 64,
+        VocabularySize = 50257,
     });
 
     private static readonly ParameterLayout Layout = new(Recipe);

@@ -150,7 +150,9 @@ public sealed class WideResidualSpec
         }
         var (downloaded, remainder) = (result.Download(), rest.Download());
         Agreement.Near("gradient", expected, [.. downloaded.Zip(remainder, Joined)]);
-        Assert.Equal([.. downloaded.Zip(remainder, (r, l) => Rounded(Joined(r, l)))], downloaded);
+        // What the products read is the nearest: the rest is half a unit in its last place at most.
+        Assert.All(downloaded.Zip(remainder), pair =>
+            Assert.True(Math.Abs(bench.Half.ToDouble(pair.Second)) <= Math.Abs(bench.Half.ToDouble(pair.First)) * bench.Half.Epsilon + 1.0 / (1 << 25)));
     }
 
     [Theory, MemberData(nameof(KernelDevices.Each), MemberType = typeof(KernelDevices))]
