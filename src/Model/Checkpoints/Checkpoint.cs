@@ -62,8 +62,10 @@ public sealed class Checkpoint
         if (!optimizer.Metadata.TryGetValue(OptimizerStep, out var text) || !long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
             throw new CheckpointException($"{optimizer.Path} does not say how many steps the optimiser has taken");
 
-        foreach (var (parameter, state) in ModelParameter.Of(Model).Zip(engine.Parameters))
+        var states = engine.Parameters.ToDictionary(state => state.Name);
+        foreach (var parameter in ModelParameter.Of(Model))
         {
+            var state = states[parameter.Name];
             var values = new float[parameter.Count];
             source.Read(parameter, values);
             state.Write(StateKind.Weight, values);

@@ -101,14 +101,18 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _input = new InputStaging(_device, _buffers, model);
         _states = new LibtorchAttention.State[_shape.Layers];
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
-        Parameters = [.. _layout.Entries.Select(entry => new FusedParameter(_device, _buffers.Flat, entry, () => _weightsChanged = true))];
+        var entries = _layout.Entries.ToDictionary(entry => entry.Name);
+        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
         try
         {
             Start(weights);
         }
-        catch (Exception exception) when (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available)
+        catch (Exception exception)
         {
-            throw OutOfMemory(exception); // libtorch does not say why it failed
+            Abandon();
+            // libtorch does not say why it failed.
+            if (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available) throw OutOfMemory(exception);
+            throw;
         }
         if (half) LossScale = LossScaling.Initial;
     }
@@ -185,7 +189,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
-        Check(cuMemsetD32Async(_buffers.Flat.Scalars + StepScalars.UpdateOffset, 0, 1, _device.Stream), "clear the learning rate");
+        UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);
@@ -207,8 +211,16 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
+            Abandon();
             throw OutOfMemory(exception);
         }
+    }
+
+    // What was taken before a failure, so that another engine has the GPU for itself.
+    private void Abandon()
+    {
+        _attention.Dispose();
+        _device.Dispose();
     }
 
     private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>

@@ -44,6 +44,27 @@ public sealed class CheckpointStoreSpec : IDisposable
     }
 
     [Fact]
+    public void The_loss_scale_of_fp16_is_kept()
+    {
+        using var first = new ReferenceEngine(TinyModels.Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float16, new RandomWeights(TinyModels.Config, 1));
+        first.LossScale = new LossScaling(1024, 1234);
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        store.Write(EngineSnapshot.Take(first), State(1), tokenizer: null);
+
+        using var second = new ReferenceEngine(TinyModels.Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float16, new RandomWeights(TinyModels.Config, 2));
+        store.FindNewestWhole().Newest!.RestoreInto(second);
+        Assert.Equal(new LossScaling(1024, 1234), second.LossScale);
+
+        // Another type has none; and one that was saved in another type begins with its own.
+        using var wide = NewEngine();
+        store.FindNewestWhole().Newest!.RestoreInto(wide);
+        Assert.Null(wide.LossScale);
+        store.Write(EngineSnapshot.Take(wide), State(2), tokenizer: null);
+        store.FindNewestWhole().Newest!.RestoreInto(second);
+        Assert.Equal(new LossScaling(1024, 1234), second.LossScale);
+    }
+
+    [Fact]
     public void A_resumed_run_equals_an_uninterrupted_one_bit_for_bit()
     {
         using var whole = NewEngine();
