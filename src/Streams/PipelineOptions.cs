@@ -1,10 +1,12 @@
+using Streaming.Streams.Sources.Http;
+
 namespace Streaming.Streams;
 
 /// <summary>What a stream of token batches is made of.</summary>
 public sealed record PipelineOptions
 {
-    /// <summary>Files, globs (<c>data/*.xz</c>) or <c>-</c> for standard input; read in this order, globs sorted by name.</summary>
-    public required IReadOnlyList<string> Sources { get; init; }
+    /// <summary>What is read and mixed, at least one, each under a name of its own.</summary>
+    public required IReadOnlyList<SourceOptions> Sources { get; init; }
 
     /// <summary>SentencePiece model file.</summary>
     public required string Tokenizer { get; init; }
@@ -21,21 +23,62 @@ public sealed record PipelineOptions
     /// <summary>Append the tokenizer's end-of-sentence id after each line of text.</summary>
     public bool AppendEndOfSentence { get; init; } = true;
 
-    /// <summary>Share of documents held out for validation, 0 up to (not including) 1, chosen by a hash of the document's first line.</summary>
+    /// <summary>Share of the text held out for validation, 0 up to (not including) 1.</summary>
     public double ValidationFraction { get; init; } = 0.05;
 
-    /// <summary>Passes over the sources; 0 repeats for ever.</summary>
-    public int Epochs { get; init; } = 1;
+    /// <summary>Which text that is.</summary>
+    public ValidationRule ValidationRule { get; init; }
 
-    /// <summary>Tokenisations under way at once.</summary>
+    /// <summary>Order of the training documents; null keeps that of the text.</summary>
+    public ShuffleOptions? Shuffle { get; init; }
+
+    /// <summary>Tell the trainer where documents begin (<see cref="Batches.TokenBatch.DocumentStarts"/>), so that attention does not cross them.</summary>
+    public bool DocumentMask { get; init; }
+
+    /// <summary>Folder in which the blocks of each source are kept for later epochs and runs; null keeps none.</summary>
+    public string? TokenCache { get; init; }
+
+    /// <summary>Batches of text that are normalised and tokenised at once, for each source.</summary>
     public int Workers { get; init; } = Environment.ProcessorCount;
 
     /// <summary>Batches that wait for the trainer at most.</summary>
     public int QueueCapacity { get; init; } = 8;
 
+    /// <summary>How sources that are URLs are read.</summary>
+    public HttpOptions Http { get; init; } = HttpOptions.Default;
+
     /// <summary>UTF-8 bytes of text that go from stage to stage at a time. No effect on the tokens.</summary>
     internal int TextBatchBytes { get; init; } = 64 << 10;
+
+    /// <summary>The same with so many passes over every source; 0 repeats for ever.</summary>
+    public PipelineOptions WithEpochs(int epochs) => this with { Sources = [.. Sources.Select(source => source with { Epochs = epochs })] };
 }
 
 /// <summary>Which side of the held-out split a stream yields.</summary>
 public enum Split { Train, Validation }
+
+/// <summary>Which part of the text is held out. A document is on one side as a whole.</summary>
+public enum ValidationRule
+{
+    /// <summary>Documents chosen by a hash of their first line, all over the text.</summary>
+    Hash,
+
+    /// <summary>The last share of each file, by uncompressed bytes; the document that straddles the place is trained on.</summary>
+    Tail,
+}
+
+/// <summary>
+/// Documents are permuted within windows, and the files of a source from epoch to epoch. A window ends after so many
+/// documents or bytes, whichever is first, and at the end of an epoch. Two windows are in memory at a time.
+/// </summary>
+public sealed record ShuffleOptions
+{
+    /// <summary>Documents a window at most.</summary>
+    public int Documents { get; init; } = 20_000;
+
+    /// <summary>Bytes of a window's tokens at most, four a token; a longer document is a window by itself.</summary>
+    public long Bytes { get; init; } = 64 << 20;
+
+    /// <summary>Another seed, another order.</summary>
+    public long Seed { get; init; }
+}

@@ -1,46 +1,61 @@
 using Streaming.Streams.Batches;
+using Streaming.Streams.Caching;
+using Streaming.Streams.Documents;
 using Streaming.Streams.Measurement;
+using Streaming.Streams.Mixing;
 using Streaming.Streams.Normalization;
 using Streaming.Streams.Packing;
 using Streaming.Streams.Sources;
-using Streaming.Streams.Splitting;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams;
 
-/// <summary>The stages of one text path, each made from the options and of use by itself; <see cref="TextPipeline"/> joins them.</summary>
+/// <summary>The stages of one text path, made from the options; <see cref="TextPipeline"/> joins them.</summary>
 internal sealed class PipelineStages
 {
     private readonly PipelineOptions _options;
-    private readonly Split _split;
-    private readonly IReadOnlyList<SourceFile> _files;
     private readonly PipelineCursor _start;
-    private readonly LineBatchPool _lines = new();
 
     /// <inheritdoc cref="TextPipeline.Batches"/>
-    public PipelineStages(PipelineOptions options, Split split, PipelineCursor? cursor, UnigramTokenizer? tokenizer, PipelineStatistics statistics)
+    public PipelineStages(
+        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, UnigramTokenizer? tokenizer, PipelineStatistics statistics)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.BlockSize);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Rows);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Workers);
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Epochs);
-        if (options.ValidationFraction is not (>= 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(options), options.ValidationFraction, "the validation fraction is from 0 up to (not including) 1");
-        (_options, _split, Statistics) = (options, split, statistics);
-        _files = SourceList.Expand(options.Sources);
-        if (_files.Any(file => file.IsStandardInput))
-            CheckStandardInput();
-        cursor?.Verify(_files);
-        _start = cursor ?? new PipelineCursor { Sources = [.. _files.Select(SourceIdentity.Of)], Position = default, Document = default, TokensTaken = 0 };
-
+        OptionChecks.Require(options, split);
+        if (split == Split.Validation)
+            options = options.WithEpochs(1); // every evaluation is on the same text
+        (_options, Statistics) = (options, statistics);
         tokenizer ??= UnigramTokenizer.Load(options.Tokenizer);
         if (options.AppendEndOfSentence && tokenizer.EosId is null)
             throw new SourceException($"the tokenizer {options.Tokenizer} has no end-of-sentence piece; use one that has, or do not append it.");
+        var text = TextIdentity.Of(options, tokenizer.Fingerprint);
+        cursor?.Verify(text);
+
         var lineTokenizer = new LineTokenizer(tokenizer, options.AppendEndOfSentence ? tokenizer.EosId : null);
-        Normalize = new LineWork(NormalizeAndSplit, statistics.Normalize);
-        Tokenize = new LineWork(lineTokenizer.Encode, statistics.Tokenize);
+        Encode = [new LineWork(lineTokenizer.Encode, statistics.Tokenize)];
+        if (options.Normalize)
+            Encode = [new LineWork(TextNormalization.NormalizeAndSplit, statistics.Normalize), .. Encode];
+        Blocks = new TokenBlocksPool(options.BlockSize);
         Arrays = new TokenArrayPool(options.Rows * options.BlockSize);
+
+        var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();
+        _start = StartingPoint.Of(options, text, files, cursor);
+        statistics.Sources = [.. options.Sources.Select(source => new SourceStatistics(source.Name))];
+        Sources = [.. options.Sources.Select((source, index) =>
+        {
+            var from = _start.Sources[index];
+            var state = PipelineState.Find(cursor, source.Name, stateFolder);
+            var cache = options.TokenCache is { } folder && split == Split.Train
+                ? new CachePlan(
+                    TokenCache.Find(folder, text, from, options.BlockSize, tokenizer.VocabularySize), source.Epochs, options.Shuffle?.Seed,
+                    blocksTaken: from.Tokens / options.BlockSize, mayGoOn: from.Place.DuplicateEntries == 0 || File.Exists(state))
+                : null;
+            var place = cache is { GoesOn: false } ? SourceCursor.AtStart(source, files[index]).Place : from.Place;
+            var filter = DocumentFilters.Of(source, statistics.Sources[index].Cleaning, writesRejected: split == Split.Train);
+            if (filter is not null && cache is not { ReadsText: false })
+                PipelineState.Restore(filter, source.Name, place.DuplicateEntries, state);
+            return new SourceStages(options, source, split, files[index], filter, place, cache, Encode, Blocks, statistics, statistics.Sources[index]);
+        })];
     }
 
     public PipelineStatistics Statistics { get; }
@@ -48,29 +63,20 @@ internal sealed class PipelineStages
     /// <summary>Token arrays of batches; those of batches that are used up may be given back.</summary>
     public TokenArrayPool Arrays { get; }
 
-    /// <summary>Lines to normalised sentences.</summary>
-    public LineWork Normalize { get; }
+    /// <summary>Blocks of the sources on their way to the mix.</summary>
+    public TokenBlocksPool Blocks { get; }
 
-    /// <summary>Sentences to tokens.</summary>
-    public LineWork Tokenize { get; }
+    /// <summary>Lines to sentences, where wanted, and sentences to tokens.</summary>
+    public IReadOnlyList<LineWork> Encode { get; }
 
-    public SourceReader CreateReader() => new(_files, _options.Epochs, _start.Position, _options.TextBatchBytes, _lines, Statistics);
+    /// <summary>The stages of each source.</summary>
+    public IReadOnlyList<SourceStages> Sources { get; }
 
-    public DocumentSplit CreateSplit() => new(_split, _options.ValidationFraction, _start.Document);
+    /// <summary>Whether a source had ended before the stream begins.</summary>
+    public bool HasEnded(int source) => _start.Sources[source].EndedAfter is not null;
 
-    public BatchPacker CreatePacker() => new(_options.Rows, _options.BlockSize, _options.Epochs == 0, _start, _lines, Arrays, Statistics);
+    public BatchAssembler CreateAssembler() => new(_options, _start, Arrays, Statistics);
 
-    private static void NormalizeAndSplit(LineBatch batch)
-    {
-        TextNormalization.NormalizeAndSplit(batch.Lines, batch.Next);
-        batch.Replace();
-    }
-
-    private void CheckStandardInput()
-    {
-        if (_options.Epochs != 1)
-            throw new SourceException($"standard input can be read once, not {(_options.Epochs == 0 ? "for ever" : $"{_options.Epochs} times")}; set epochs to 1 or name a file.");
-        if (_split == Split.Validation)
-            throw new SourceException("standard input cannot be read a second time for validation; name a file, or set validation-fraction to 0 and evaluate nothing.");
-    }
+    /// <inheritdoc cref="BatchStream.StateAt"/>
+    public IReadOnlyList<PipelineState> StateAt(PipelineCursor cursor) => PipelineState.Of(cursor, Sources);
 }

@@ -17,8 +17,9 @@ public sealed class StreamFixture : IAsyncDisposable
 
     /// <summary>The first batches of a path, all of them if there are fewer.</summary>
     internal async Task<IReadOnlyList<TokenBatch>> Take(
-        PipelineOptions options, Split split = Split.Train, PipelineCursor? cursor = null, int count = int.MaxValue, PipelineStatistics? statistics = null) =>
-        await TextPipeline.Batches(options, split, cursor, TestTokenizer.Instance, statistics)
+        PipelineOptions options, Split split = Split.Train, PipelineCursor? cursor = null, int count = int.MaxValue, PipelineStatistics? statistics = null,
+        string? stateFolder = null) =>
+        await TextPipeline.Batches(options, split, cursor, TestTokenizer.Instance, statistics, stateFolder)
             .Take(count)
             .RunWith(Sink.Seq<TokenBatch>(), Materializer)
             .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);

@@ -53,10 +53,11 @@ internal sealed class CheckpointActor : ReceiveActor
         try
         {
             var began = Stopwatch.GetTimestamp();
-            var folder = _store.Write(write.Snapshot, write.State, _options.Data.Tokenizer);
+            var folder = _store.Write(
+                write.Snapshot, write.State, _options.Data.Tokenizer, [.. write.Pipeline.Select(file => (file.Name, file.Write))]);
             Checkpoint.Open(folder);
             Prune();
-            var bytes = new DirectoryInfo(folder).EnumerateFiles().Sum(file => file.Length);
+            var bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
             Answer(new CheckpointProtocol.Written(step, folder, bytes, Stopwatch.GetElapsedTime(began)));
         }
         catch (Exception failure)

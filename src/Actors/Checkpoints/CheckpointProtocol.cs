@@ -1,4 +1,5 @@
 using Streaming.Model.Checkpoints;
+using Streaming.Streams.Batches;
 
 namespace Streaming.Actors;
 
@@ -17,7 +18,10 @@ public static class CheckpointProtocol
     internal sealed record Newest(Checkpoint? Checkpoint, object Request);
 
     /// <summary>Write a snapshot, which is the writer's until its answer, <see cref="Written"/> or <see cref="Failed"/>.</summary>
-    internal sealed record Write(EngineSnapshot Snapshot, TrainingState State) : ICommand;
+    /// <param name="Snapshot">The engine's state.</param>
+    /// <param name="State">Where the run stands.</param>
+    /// <param name="Pipeline">What the text path keeps beside the cursor of <paramref name="State"/>.</param>
+    internal sealed record Write(EngineSnapshot Snapshot, TrainingState State, IReadOnlyList<PipelineState> Pipeline) : ICommand;
 
     /// <summary>A whole checkpoint lies on disk, verified, and older ones beyond the limit are gone.</summary>
     /// <param name="Step">Steps taken.</param>

@@ -46,7 +46,7 @@ internal sealed class PipelineActor : ReceiveActor
         try
         {
             _training?.Dispose();
-            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor);
+            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
             _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }
@@ -77,12 +77,12 @@ internal sealed class PipelineActor : ReceiveActor
         var wanted = _options.Evaluation.Batches;
         if (wanted == 0 || _options.Data.ValidationFraction == 0)
             return [];
-        if (_options.Data.Sources.Contains("-"))
+        if (_options.Data.Sources.Any(source => source.Paths.Contains("-")))
         {
             Notice("nothing is evaluated: standard input cannot be read a second time for held-out text");
             return [];
         }
-        using var validation = _validation = BatchStream.Start(_options.Data with { Epochs = 1 }, Split.Validation, _materializer);
+        using var validation = _validation = BatchStream.Start(_options.Data, Split.Validation, _materializer);
         var batches = new List<TokenBatch>(wanted);
         while (batches.Count < wanted && await validation.Reader.WaitToReadAsync().ConfigureAwait(false))
         {

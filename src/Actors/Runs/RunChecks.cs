@@ -18,7 +18,7 @@ internal static class RunChecks
         }
         try
         {
-            TextPipeline.Batches(options.Data, Split.Train, cursor: null, tokenizer);
+            TextPipeline.Batches(options.Data with { TokenCache = null }, Split.Train, cursor: null, tokenizer);
         }
         catch (SourceException failure)
         {

@@ -128,9 +128,9 @@ internal sealed class RunSupervisor : ReceiveActor
             TrainingEnd.NothingToDo => new RunOutcome.Completed(
                 $"nothing to do: {finished.Checkpoint} has step {finished.Step} and training.max-steps is {_options.Training.MaxSteps}; raise it to go on"),
             TrainingEnd.SourcesUsedUp when finished.Step == 0 => new RunOutcome.Failed(
-                $"the sources ({string.Join(", ", _options.Data.Sources)}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", 1, null),
+                $"the sources ({string.Join(", ", _options.Data.Sources.SelectMany(source => source.Paths))}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", 1, null),
             TrainingEnd.SourcesUsedUp => new RunOutcome.Completed(
-                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {_options.Data.Epochs}): {finished.Checkpoint}"),
+                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {string.Join(", ", _options.Data.Sources.Select(source => source.Epochs))}): {finished.Checkpoint}"),
             TrainingEnd.StopRequested => new RunOutcome.Stopped(_stop ?? StopSignal.Terminate, $"stopped after step {finished.Step}: {kept}"),
             TrainingEnd.TextFailed text => TextFailure.Outcome(text.Failure, finished.StepsTaken > 0, kept),
             TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", 1, null),

@@ -47,6 +47,9 @@ internal sealed class BatchFeed(BatchStream text, TimeSpan patience)
     /// <summary>The tokens of a batch are used up: their memory goes back to the text path.</summary>
     public void Recycle(TokenBatch batch) => text.Recycle(batch);
 
+    /// <inheritdoc cref="BatchStream.StateAt"/>
+    public IReadOnlyList<PipelineState> StateAt(PipelineCursor cursor) => text.StateAt(cursor);
+
     /// <summary>The time spent waiting since the last call.</summary>
     public TimeSpan TakeWait()
     {

@@ -18,9 +18,8 @@ internal sealed class EvaluationPass(IReadOnlyList<TokenBatch> heldOut)
         if (_next == heldOut.Count)
             return true;
         var batch = heldOut[_next++];
-        // Every token of a row but the first is predicted: batches of fewer rows weigh less.
-        var predictions = (long)batch.Rows * (batch.BlockSize - 1);
-        _weightedLoss += engine.Evaluate(batch.Tokens.AsSpan(0, batch.Rows * batch.BlockSize), batch.Rows) * predictions;
+        var predictions = batch.ToMicroBatch().WriteLabels(new int[batch.Rows * batch.BlockSize]); // batches of fewer rows weigh less
+        _weightedLoss += engine.Evaluate(batch.ToMicroBatch()) * predictions;
         _predictions += predictions;
         return _next == heldOut.Count;
     }

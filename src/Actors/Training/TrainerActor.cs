@@ -95,7 +95,7 @@ internal sealed class TrainerActor : ReceiveActor
             return;
         _checkpoint = checkpoint?.Folder;
         // The text fills its queue while the engine is made.
-        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), _continue));
+        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _continue));
         _session = TrainingSession.Begin(_options, _directory, _engines, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
         _pipeline.Tell(new PipelineProtocol.GetHeldOut());
     }
@@ -194,7 +194,7 @@ internal sealed class TrainerActor : ReceiveActor
 
     private bool Snapshot()
     {
-        _checkpoints.Tell(_session!.Snapshot());
+        _checkpoints.Tell(_session!.Snapshot(_feed!));
         _agenda!.SnapshotTaken();
         return true;
     }

@@ -95,7 +95,7 @@ internal sealed class TrainingSession : IDisposable
 
     public void Accumulate(TokenBatch batch)
     {
-        Engine.Accumulate(batch.Tokens, batch.Rows, _options.Training.GradientAccumulationSteps);
+        Engine.Accumulate(batch.ToMicroBatch(), _options.Training.GradientAccumulationSteps);
         _microBatches++;
         _stepTokens += batch.Tokens.Length;
         _consumed = batch.Cursor;
@@ -141,8 +141,9 @@ internal sealed class TrainingSession : IDisposable
     /// Everything a checkpoint holds, copied: training may go on while it is written. The journal's lines so far are on the
     /// disk. The copy lives in the same memory each time, so the one before must be written.
     /// </summary>
+    /// <param name="text">What the cursor is of.</param>
     /// <exception cref="NonFiniteLossException">A weight is not a number: such a state is not worth keeping.</exception>
-    public CheckpointProtocol.Write Snapshot()
+    public CheckpointProtocol.Write Snapshot(BatchFeed text)
     {
         _journal.Sync();
         _snapshot = EngineSnapshot.Take(Engine, _snapshot);
@@ -158,7 +159,7 @@ internal sealed class TrainingSession : IDisposable
             Cursor = JsonSerializer.SerializeToElement(Cursor, s_cursorFormat),
             Losses = [.. _losses],
             Seed = _options.Training.Seed,
-        });
+        }, Cursor is null ? [] : text.StateAt(Cursor));
     }
 
     public void Dispose()

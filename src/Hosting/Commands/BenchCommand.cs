@@ -23,13 +23,19 @@ internal static class BenchCommand
             HelpName = "MB",
         };
         var command = new Command("pipeline", "Measure the text path alone, from the configured sources to token batches: MB/s and tokens/s a stage and as a whole, allocated bytes a line, peak memory.");
+        var oneWorker = new Option<bool>("--one-worker") { Description = "One worker instead of data.workers: what the path does on one core." };
+        var json = new Option<bool>("--json") { Description = "One line of JSON instead of a table." };
         configuration.AddTo(command);
         command.Add(megabytes);
+        command.Add(oneWorker);
+        command.Add(json);
         command.SetAction(async (parsed, cancellation) =>
         {
             var options = RunOptionsBuilder.BuildData(configuration.Load(parsed));
+            if (parsed.GetValue(oneWorker))
+                options = options with { Workers = 1 };
             var measurement = await MeasureAsync(options, parsed.GetValue(megabytes) * 1_000_000, cancellation).ConfigureAwait(false);
-            foreach (var line in measurement.ToLines())
+            foreach (var line in parsed.GetValue(json) ? [measurement.ToJson()] : measurement.ToLines())
                 await parsed.InvocationConfiguration.Output.WriteLineAsync(line).ConfigureAwait(false);
             return ExitCodes.Done;
         });

@@ -12,6 +12,9 @@ internal static class Root
             TrainCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
+            InspectCommand.Create(),
+            TokenizerCommand.Create(),
+            ExtractCommand.Create(),
             ConfigCommand.Create(),
             BenchCommand.Create(),
         };

@@ -30,8 +30,7 @@ internal abstract record Key
     public abstract string Write(ConfigurationValue value);
 
     /// <summary>The sentence for a value that is not allowed.</summary>
-    public string Refuse(ConfigurationValue value)
-        => $"{Path} must be {Allowed}{(Unit.Length > 0 ? $" ({Unit})" : "")}, was {HoconWriter.Write(value)} ({value.Origin}).";
+    public abstract string Refuse(ConfigurationValue value);
 }
 
 /// <inheritdoc/>
@@ -48,4 +47,6 @@ internal sealed record Key<T>(ValueKind<T> Kind) : Key
     }
 
     public override string Write(ConfigurationValue value) => Kind.TryRead(value, out var typed) ? Kind.Write(value, typed) : HoconWriter.Write(value);
+
+    public override string Refuse(ConfigurationValue value) => Kind.Refuse(Path, value, Unit);
 }

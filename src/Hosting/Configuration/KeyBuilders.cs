@@ -31,6 +31,9 @@ internal static partial class Keys
     [GeneratedRegex(@"^(auto|cpu|cuda(:\d{1,3})?)$")]
     private static partial Regex DeviceForm();
 
+    [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{1,100}$")]
+    internal static partial Regex NameForm();
+
     [GeneratedRegex(@"^(\*|localhost|[\d.]+|[\da-fA-F:.]*:[\da-fA-F:.]*)$")]
     private static partial Regex HostForm();
 }

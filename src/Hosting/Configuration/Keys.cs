@@ -1,5 +1,7 @@
 using Streaming.Model;
 using Streaming.Model.Engines;
+using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Configuration;
 
@@ -40,8 +42,12 @@ internal static partial class Keys
 
     // data
 
-    public static readonly Key<IReadOnlyList<string>> Sources = Add(new SourcesKind(), "data.sources", "[samples/corpus-ja.txt]",
-        "Text to train on, one line a paragraph and an empty line between documents, read in this order: files, globs (data/*.xz, sorted by name) or \"-\" for standard input; plain, gzip, bzip2, xz or zstd, told by content.",
+    public static readonly Key<IReadOnlyList<SourceEntry>> Sources = Add(new SourcesKind(), "data.sources", "[samples/corpus-ja.txt]",
+        "Text to train on: files, folders, globs (data/*.xz, sorted by name), http(s) URLs or \"-\" for standard input; plain, gzip, bzip2, xz or zstd, told by content. "
+        + "Paths alone form one source, read in this order. Several sources are mixed by weight, counted in tokens: "
+        + "{name = wikipedia, path = jawiki-latest-pages-articles.xml.bz2, kind = wikipedia, weight = 0.3, epochs = 2, cleaning = wikipedia}. "
+        + "kind is lines (a line a paragraph, an empty line between documents), wikipedia (a MediaWiki export), jsonl or parquet (text-field names the text's field, text where left out) or auto (by name); "
+        + "name is needed; weight is 1; epochs, cleaning and duplicates are those of all sources where left out.",
         recipe: "train_file");
 
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
@@ -59,11 +65,37 @@ internal static partial class Keys
         unit: "tokens", recipe: "block_size");
 
     public static readonly Key<double> ValidationFraction = Add(new NumberKind(0, 1, belowMaximum: true), "data.validation-fraction", "0.05",
-        "Share of the documents that is held out for evaluation, chosen by a hash of the text; 0 holds out none.",
+        "Share of the text that is held out for evaluation; 0 holds out none.",
         unit: "share", recipe: "validation_split_percentage (in percent)");
 
+    public static readonly Key<ValidationRule> HeldOutRule = Add(
+        new ChoiceKind<ValidationRule>(("hash", ValidationRule.Hash), ("tail", ValidationRule.Tail)), "data.validation-rule", "hash",
+        "Which text is held out: documents chosen by a hash of their first line, or the last share of each file (its length must be known: plain files, xz, zstd).");
+
+    public static readonly Key<Preset<CleaningOptions>> Cleaning = Add(CleaningKinds.Rules, "data.cleaning", "recipe",
+        "Rules that drop lines and documents (docs/cleaning.md), for sources that say nothing of their own: recipe drops lines under 20 characters from Wikipedia and nothing else; "
+        + "web and wikipedia are presets for such text; single thresholds are set upon a preset: {preset = web, minimum-line-characters = 10}.");
+
+    public static readonly Key<Preset<DuplicateOptions>> Duplicates = Add(CleaningKinds.Duplicates, "data.duplicates", "off",
+        "Text that stood earlier in the same source and epoch goes: web drops equal documents, near-equal ones (MinHash) and long equal lines; "
+        + "single choices: {documents = true, near-documents = true, similarity = 0.8, bands = 14, lines = true, line-characters = 30, memory-bytes = 1073741824}. The memory is that of one source's index.");
+
+    public static readonly Key<string> RejectedFile = File("data.rejected-file", "none", PathRole.Output, ["none"],
+        "File to which all that cleaning drops is appended for review, a JSON object a line with source, place, reason and text.");
+
+    public static readonly Key<long> ShuffleDocuments = Integer("data.shuffle-documents", "0", 0, 10_000_000,
+        "Documents of a source that are put in another order at a time, by training.seed; 0 keeps the order of the text. Files too are read in another order each epoch.",
+        unit: "documents", recipe: "shuffle(buffer_size)");
+
+    public static readonly Key<long> ShuffleMegabytes = Integer("data.shuffle-megabytes", "64", 1, 65_536,
+        "Tokens that are put in another order at a time at most, whatever the number of documents; there are two such windows in memory for each source.",
+        unit: "MiB");
+
+    public static readonly Key<bool> DocumentMask = Switch("data.document-mask", "false",
+        "Attention does not cross from one document to the next, and the first token of a document is not predicted from the one before it; false joins documents as the recipe does.");
+
     public static readonly Key<long> Epochs = Integer("data.epochs", "0", 0, 1_000_000,
-        "Passes over the sources; 0 repeats for ever, until max-steps.",
+        "Passes over a source that says nothing of its own, after which it leaves the mix; 0 repeats for ever, until max-steps.",
         unit: "passes", recipe: "num_train_epochs");
 
     public static readonly Key<long> Workers = Integer("data.workers", "0", 0, 1024,
@@ -73,6 +105,38 @@ internal static partial class Keys
     public static readonly Key<long> QueueCapacity = Integer("data.queue-capacity", "8", 1, 65_536,
         "Batches that wait for the trainer at most; when they do, reading stops.",
         unit: "batches", recipe: "dataloader_prefetch_factor");
+
+    public static readonly Key<string> HttpCache = File("data.http-cache", "none", PathRole.Output, ["none"],
+        "Folder in which what comes over HTTP is kept for later epochs and runs.");
+
+    public static readonly Key<string> TokenCache = File("data.token-cache", "none", PathRole.Output, ["none"],
+        "Folder in which the blocks of each source are kept as they stream by, so that later epochs read them in an order shuffled over the whole source, and resumes at the disk's speed; two or four bytes a token.");
+    // tokenizer
+
+    public static readonly Key<string> TokenizerDirectory = File("tokenizer.directory", "runs/tokenizer", PathRole.Output,
+        "Folder for a tokenizer that \"streaming tokenizer train\" makes from data.sources: tokenizer.model and the files that Transformers reads. Made where it is missing.");
+
+    public static readonly Key<long> VocabularySize = Integer("tokenizer.vocab-size", "50000", 261, 1_000_000,
+        "Pieces of the tokenizer, special ones and bytes included; at most what the text holds.",
+        unit: "pieces", recipe: "vocab_size (SentencePiece)");
+
+    public static readonly Key<double> CharacterCoverage = Add(new NumberKind(0, 1, aboveMinimum: true), "tokenizer.character-coverage", "0.9995",
+        "Share of the text's characters that get a piece of their own, the most frequent first.",
+        unit: "share", recipe: "character_coverage (SentencePiece)");
+
+    public static readonly Key<bool> ByteFallback = Switch("tokenizer.byte-fallback", "true",
+        "Characters without a piece become the pieces of their UTF-8 bytes; false makes them unknown.");
+
+    public static readonly Key<bool> AddDummyPrefix = Switch("tokenizer.add-dummy-prefix", "false",
+        "Put a space before every text.");
+
+    public static readonly Key<long> InputSentenceSize = Integer("tokenizer.input-sentence-size", "12000000", 0, int.MaxValue / 2,
+        "Sentences that the tokenizer is trained on at most, drawn evenly from all by training.seed; 0 takes all, and as much memory.",
+        unit: "sentences", recipe: "input_sentence_size (SentencePiece)");
+
+    public static readonly Key<long> MaxPieceLength = Integer("tokenizer.max-piece-length", "16", 1, 255,
+        "Length of a piece at most.",
+        unit: "characters", recipe: "max_sentencepiece_length (SentencePiece)");
 
     // training
 

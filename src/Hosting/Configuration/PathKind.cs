@@ -29,25 +29,3 @@ internal sealed class PathKind(PathRole role, string allowed, params string[] wo
         return Path.GetFullPath(path, folder);
     }
 }
-
-/// <summary>Files, globs or <c>-</c>; a single one needs no brackets.</summary>
-internal sealed class SourcesKind : ValueKind<IReadOnlyList<string>>
-{
-    public override string Allowed => "a list of files, globs or \"-\", at least one";
-
-    public override bool TryRead(ConfigurationValue value, out IReadOnlyList<string> result)
-    {
-        var items = value is ConfigurationList list ? list.Items : [value];
-        var paths = new List<string>();
-        result = paths;
-        foreach (var item in items)
-        {
-            if (item is not ConfigurationScalar { IsNull: false } scalar || scalar.Text.Length == 0 || scalar.Text.Contains('\0'))
-                return false;
-            paths.Add(scalar.Text == "-" ? "-" : PathKind.Locate(scalar.Text, scalar.Origin, PathRole.Input));
-        }
-        return paths.Count > 0;
-    }
-
-    public override string Write(ConfigurationValue value, IReadOnlyList<string> result) => $"[{string.Join(", ", result.Select(HoconWriter.Quote))}]";
-}

@@ -15,6 +15,14 @@ internal abstract class ValueKind<T>
 
     /// <summary>The value as HOCON that means the same wherever it is read.</summary>
     public virtual string Write(ConfigurationValue value, T result) => HoconWriter.Write(value);
+
+    /// <summary>For a value made of parts that is refused: the sentence for the part that is wrong; null or empty where the whole is.</summary>
+    public virtual string? Explain(string path, ConfigurationValue value) => null;
+
+    /// <summary>The sentence for a value that is not allowed.</summary>
+    public string Refuse(string path, ConfigurationValue value, string unit = "") => Explain(path, value) is { Length: > 0 } part
+        ? part
+        : $"{path} must be {Allowed}{(unit.Length > 0 ? $" ({unit})" : "")}, was {HoconWriter.Write(value)} ({value.Origin}).";
 }
 
 /// <summary>An integer; <c>1e3</c> and <c>1000.0</c> are integers too.</summary>

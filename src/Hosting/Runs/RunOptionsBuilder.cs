@@ -4,6 +4,10 @@ using Streaming.Hosting.Metrics;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
+using Streaming.Streams.Cleaning;
+using Streaming.Streams.Sources.Http;
+using Streaming.Streams.TokenizerTraining;
+using Streaming.Streams.Wikipedia;
 
 namespace Streaming.Hosting.Runs;
 
@@ -40,16 +44,56 @@ internal static class RunOptionsBuilder
 
     public static PipelineOptions BuildData(Settings settings) => new()
     {
-        Sources = settings.Get(Keys.Sources),
+        Sources = [.. settings.Get(Keys.Sources).Select(entry => BuildSource(entry, settings))],
         Tokenizer = settings.Get(Keys.Tokenizer),
         BlockSize = settings.GetInt32(Keys.BlockSize),
         Rows = settings.GetInt32(Keys.BatchSize),
         Normalize = settings.Get(Keys.Normalize),
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
         ValidationFraction = settings.Get(Keys.ValidationFraction),
-        Epochs = settings.GetInt32(Keys.Epochs),
+        ValidationRule = settings.Get(Keys.HeldOutRule),
+        Shuffle = settings.GetInt32(Keys.ShuffleDocuments) is var documents and > 0
+            ? new ShuffleOptions { Documents = documents, Bytes = settings.Get(Keys.ShuffleMegabytes) << 20, Seed = settings.Get(Keys.Seed) }
+            : null,
+        DocumentMask = settings.Get(Keys.DocumentMask),
+        Http = HttpOptions.Default with { CacheFolder = settings.Get(Keys.HttpCache) is var folder and not "none" ? folder : null },
+        TokenCache = settings.Get(Keys.TokenCache) is var cache and not "none" ? cache : null,
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
+    };
+
+    private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()
+    {
+        Name = entry.Name,
+        Paths = entry.Paths,
+        Kind = entry.Kind,
+        TextField = entry.TextField,
+        Weight = entry.Weight,
+        Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
+        Cleaning = BuildCleaning(entry, settings),
+    };
+
+    /// <summary>Null is the recipe's: short lines of Wikipedia's articles go, nothing else.</summary>
+    private static CleaningOptions? BuildCleaning(SourceEntry entry, Settings settings)
+    {
+        var rules = (entry.Cleaning ?? settings.Get(Keys.Cleaning)).Options;
+        var duplicates = (entry.Duplicates ?? settings.Get(Keys.Duplicates)).Options!;
+        if (rules is null && !duplicates.IsOn)
+            return null;
+        rules ??= entry.Kind == SourceKind.Wikipedia ? CleaningOptions.Off with { MinimumLineCharacters = LineRules.RecipeMinimumCharacters } : CleaningOptions.Off;
+        return rules with { Duplicates = duplicates, RejectedFile = settings.Get(Keys.RejectedFile) is var file and not "none" ? file : null };
+    }
+
+    public static TokenizerTrainingOptions BuildTokenizer(Settings settings) => new()
+    {
+        VocabularySize = settings.GetInt32(Keys.VocabularySize),
+        CharacterCoverage = settings.Get(Keys.CharacterCoverage),
+        ByteFallback = settings.Get(Keys.ByteFallback),
+        AddDummyPrefix = settings.Get(Keys.AddDummyPrefix),
+        InputSentenceSize = settings.GetInt32(Keys.InputSentenceSize),
+        MaxPieceLength = settings.GetInt32(Keys.MaxPieceLength),
+        Seed = settings.Get(Keys.Seed),
+        Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
     };
 
     public static MetricsOptions BuildMetrics(Settings settings)

@@ -15,8 +15,7 @@ internal sealed partial class StopSignals : IDisposable
 
     public StopSignals(RunHandle run, Screen screen)
     {
-        // A shell starts background jobs with SIGINT ignored, which the runtime would honour: kill -INT must stop a run too.
-        SetDisposition(Interrupt, DefaultDisposition);
+        HeedInterrupt();
         Register(PosixSignal.SIGINT, StopSignal.Interrupt);
         Register(PosixSignal.SIGTERM, StopSignal.Terminate);
 
@@ -29,6 +28,11 @@ internal sealed partial class StopSignals : IDisposable
             screen.WriteError($"streaming: {signal}: finishing the step and writing a checkpoint; a second signal ends at once without.");
         }));
     }
+
+    /// <summary>
+    /// A shell starts background jobs with SIGINT ignored, which the runtime would honour: kill -INT must stop them too.
+    /// </summary>
+    public static void HeedInterrupt() => SetDisposition(Interrupt, DefaultDisposition);
 
     /// <summary>Completes with the first signal.</summary>
     public Task<StopSignal> First => _first.Task;

@@ -9,7 +9,7 @@ namespace Streaming.Model.Checkpoints;
 public sealed class Checkpoint
 {
     internal const string Weights = "model.safetensors", Optimizer = "optimizer.safetensors", Config = "config.json";
-    internal const string State = "state.json", Tokenizer = "tokenizer.model";
+    internal const string State = "state.json", Tokenizer = "tokenizer.model", Pipeline = "pipeline";
 
     // Names of torch.optim.AdamW's state, before the parameter's.
     internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";
@@ -27,6 +27,9 @@ public sealed class Checkpoint
 
     /// <summary>The tokenizer's file in the checkpoint; null where none was stored.</summary>
     public string? TokenizerPath => File.Exists(Path.Combine(Folder, Tokenizer)) ? Path.Combine(Folder, Tokenizer) : null;
+
+    /// <summary>The folder of what the text path keeps beside its cursor; null where it keeps nothing.</summary>
+    public string? PipelinePath => Directory.Exists(Path.Combine(Folder, Pipeline)) ? Path.Combine(Folder, Pipeline) : null;
 
     /// <summary>Opens a checkpoint and verifies the size and SHA-256 of each of its files.</summary>
     /// <param name="path">A <c>step-…</c> folder, or <c>latest</c>.</param>

@@ -40,9 +40,10 @@ public sealed class CheckpointStore
     /// <param name="snapshot">The engine's state.</param>
     /// <param name="state">Where the run stands.</param>
     /// <param name="tokenizer">The tokenizer's file, copied along; null stores none.</param>
+    /// <param name="pipeline">Files of the text path beside its cursor, by name: what writes them, on this thread.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="CheckpointException">It could not be written; what was there before is as it was.</exception>
-    public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer)
+    public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)>? pipeline = null)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}");
         var target = Path.Combine(_folder, name);
@@ -50,7 +51,7 @@ public sealed class CheckpointStore
         try
         {
             Directory.CreateDirectory(aside);
-            WriteFiles(aside, snapshot, state with { WrittenAt = NextTime() }, tokenizer);
+            WriteFiles(aside, snapshot, state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? []);
             DurableFiles.SyncFolder(aside);
             if (Directory.Exists(target))
                 DurableFiles.Rename(target, replaced);
@@ -103,7 +104,8 @@ public sealed class CheckpointStore
         return surplus;
     }
 
-    private static void WriteFiles(string folder, EngineSnapshot snapshot, TrainingState state, string? tokenizer)
+    private static void WriteFiles(
+        string folder, EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline)
     {
         var sums = new Checksums();
         sums.WriteFile(folder, Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
@@ -135,6 +137,14 @@ public sealed class CheckpointStore
         {
             using var source = File.OpenRead(tokenizer);
             sums.WriteFile(folder, Checkpoint.Tokenizer, source.CopyTo);
+        }
+        if (pipeline.Count > 0)
+        {
+            var below = Path.Combine(folder, Checkpoint.Pipeline);
+            Directory.CreateDirectory(below);
+            foreach (var (name, write) in pipeline)
+                sums.WriteFile(folder, $"{Checkpoint.Pipeline}/{name}", write);
+            DurableFiles.SyncFolder(below);
         }
         sums.WriteFile(folder, Checkpoint.State, stream => stream.Write(state.ToJson()));
         sums.Save(folder);

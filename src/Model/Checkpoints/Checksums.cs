@@ -20,6 +20,9 @@ internal sealed class Checksums
     public IEnumerable<string> Names => _files.Select(file => file.Name);
 
     /// <summary>Writes a file, synced to disk, and notes its size and hash.</summary>
+    /// <param name="folder">The checkpoint's folder.</param>
+    /// <param name="name">The file's name there, with the folder below where it lies in one (<c>pipeline/duplicates-0.bin</c>).</param>
+    /// <param name="write">Writes the content.</param>
     public void WriteFile(string folder, string name, Action<Stream> write)
     {
         using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
@@ -57,7 +60,7 @@ internal sealed class Checksums
             {
                 if (line.Split(' ', 3) is ["#", var size, var sized] && long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes))
                     sizes[sized] = bytes;
-                else if (line.Length > 66 && line[64..66] == "  " && Path.GetFileName(line[66..]) == line[66..] && sizes.TryGetValue(line[66..], out bytes))
+                else if (line.Length > 66 && line[64..66] == "  " && IsPlain(line[66..]) && sizes.TryGetValue(line[66..], out bytes))
                     result._files.Add((line[66..], bytes, line[..64]));
                 else
                     throw new CheckpointException($"{path} is not a list of checksums: '{(line.Length <= 80 ? line : line[..80])}'");
@@ -97,6 +100,10 @@ internal sealed class Checksums
             }
         }
     }
+
+    /// <summary>Whether a name leads to a file of the folder, or of a folder in it, and nowhere else.</summary>
+    private static bool IsPlain(string name) =>
+        name.Split('/') is { Length: <= 2 } parts && parts.All(part => part.Length > 0 && part is not ("." or "..") && Path.GetFileName(part) == part);
 
     /// <summary>Passes everything on and hashes it.</summary>
     private sealed class HashingStream(Stream target) : Stream

@@ -14,11 +14,11 @@ namespace Streaming.Streams.Batches;
 public sealed class BatchStream : IDisposable
 {
     private readonly CancellationTokenSource _stop;
-    private readonly TokenArrayPool _arrays;
+    private readonly PipelineStages _stages;
 
-    private BatchStream(ChannelReader<TokenBatch> reader, Task completion, PipelineStatistics statistics, TokenArrayPool arrays, CancellationTokenSource stop)
+    private BatchStream(ChannelReader<TokenBatch> reader, Task completion, PipelineStages stages, CancellationTokenSource stop)
     {
-        (Reader, Completion, Statistics, _arrays, _stop) = (reader, completion, statistics, arrays, stop);
+        (Reader, Completion, _stages, _stop) = (reader, completion, stages, stop);
     }
 
     /// <summary>Starts a path. Parameters and errors are those of <see cref="TextPipeline.Batches"/>.</summary>
@@ -29,18 +29,20 @@ public sealed class BatchStream : IDisposable
     /// </param>
     /// <param name="cursor">Of the last batch that was used; null starts at the beginning.</param>
     /// <param name="tokenizer">The model that the options name, where it is loaded already.</param>
+    /// <param name="stateFolder">Holds the files of <see cref="StateAt"/> that were written with the cursor; null where there were none.</param>
     public static BatchStream Start(
-        PipelineOptions options, Split split, IMaterializer materializer, PipelineCursor? cursor = null, UnigramTokenizer? tokenizer = null)
+        PipelineOptions options, Split split, IMaterializer materializer, PipelineCursor? cursor = null, UnigramTokenizer? tokenizer = null,
+        string? stateFolder = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.QueueCapacity);
         var statistics = new PipelineStatistics();
-        var stages = new PipelineStages(options, split, cursor, tokenizer, statistics);
+        var stages = new PipelineStages(options, split, cursor, stateFolder, tokenizer, statistics);
         var queue = Channel.CreateBounded<TokenBatch>(new BoundedChannelOptions(options.QueueCapacity) { SingleWriter = true });
         statistics.ObserveQueue(() => queue.Reader.Count);
         var stop = new CancellationTokenSource();
-        var completion = TextPipeline.Join(stages, options, split)
+        var completion = TextPipeline.Join(stages, split)
             .RunWith(Sink.FromGraph(new BatchQueue(queue.Writer, stop.Token, statistics.Queue)), materializer);
-        return new BatchStream(queue.Reader, completion, statistics, stages.Arrays, stop);
+        return new BatchStream(queue.Reader, completion, stages, stop);
     }
 
     /// <summary>
@@ -53,10 +55,16 @@ public sealed class BatchStream : IDisposable
     /// <summary>Ends when the path has ended: after the last batch found room, after a stop, or with the path's failure.</summary>
     public Task Completion { get; }
 
-    public PipelineStatistics Statistics { get; }
+    public PipelineStatistics Statistics => _stages.Statistics;
 
     /// <summary>Gives the memory of a used-up batch back, so that none is allocated in the long run. Optional; the batch must not be touched afterwards.</summary>
-    public void Recycle(TokenBatch batch) => _arrays.Return(batch.Tokens);
+    public void Recycle(TokenBatch batch) => _stages.Arrays.Return(batch.Tokens);
+
+    /// <summary>
+    /// What belongs to a cursor of this stream and is too large for it, such as the duplicates found up to there: files to be
+    /// written beside it, on any thread, while the stream runs on. Empty where there is none.
+    /// </summary>
+    public IReadOnlyList<PipelineState> StateAt(PipelineCursor cursor) => _stages.StateAt(cursor);
 
     /// <summary>Ends the path at once. Batches that are in the queue already can still be read.</summary>
     public void Stop() => _stop.Cancel();

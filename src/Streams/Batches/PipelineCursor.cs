@@ -1,68 +1,46 @@
 using Streaming.Streams.Sources;
-using Streaming.Streams.Splitting;
 
 namespace Streaming.Streams.Batches;
 
 /// <summary>
-/// Where a stream of batches stands, serialisable to JSON: the place of a line, and how many tokens of the text from there
-/// on have been handed out. Nothing half-packed is kept, as it is made again from that line. So a cursor is small, holds
-/// for any number of workers, and the block size and the rows of a batch may change where a run is resumed.
+/// Where a stream of batches stands, serialisable to JSON: for each source a place in its text and how many tokens from
+/// there on have been handed out. Nothing half-made is kept, as it is made again from there. So a cursor is small and holds
+/// for any number of workers; block size, rows and weights may change where a run is resumed, and sources may come and go.
 /// </summary>
 public sealed record PipelineCursor
 {
     /// <summary>The version that this program writes and reads.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     public int Version { get; init; } = CurrentVersion;
 
-    /// <summary>All sources in reading order, as they were when the stream began.</summary>
-    public required IReadOnlyList<SourceIdentity> Sources { get; init; }
+    /// <summary>What else decides which tokens come: the same where a run is resumed.</summary>
+    public required TextIdentity Text { get; init; }
 
-    /// <summary>The start of the line.</summary>
-    public required SourcePosition Position { get; init; }
+    /// <summary>Tokens a block; mixing counts anew where it changes.</summary>
+    public required int BlockSize { get; init; }
 
-    /// <summary>The document that the line goes on with.</summary>
-    public required DocumentState Document { get; init; }
-
-    /// <summary>Tokens of the text from the line on that have been handed out.</summary>
-    public required long TokensTaken { get; init; }
+    /// <summary>All sources in the order of the options.</summary>
+    public required IReadOnlyList<SourceCursor> Sources { get; init; }
 
     /// <summary>By value: a cursor that was stored and read back equals the one that was stored.</summary>
     public bool Equals(PipelineCursor? other) =>
-        other is not null && Version == other.Version && Position == other.Position && Document == other.Document
-        && TokensTaken == other.TokensTaken && Sources.SequenceEqual(other.Sources);
+        other is not null && Version == other.Version && Text == other.Text && BlockSize == other.BlockSize && Sources.SequenceEqual(other.Sources);
 
-    public override int GetHashCode() => HashCode.Combine(Version, Position, Document, TokensTaken, Sources.Count);
+    public override int GetHashCode() => HashCode.Combine(Version, Text, Sources.Count, Sources.FirstOrDefault());
 
-    /// <summary>Refuses sources other than those of the cursor.</summary>
-    /// <exception cref="SourceException">The cursor is of another version, or a file is missing, new, moved or of another length.</exception>
-    internal void Verify(IReadOnlyList<SourceFile> files)
+    /// <summary>The place of a source in the cursor; null where it is new.</summary>
+    internal SourceCursor? Find(string source) => Sources.FirstOrDefault(cursor => cursor.Name == source);
+
+    /// <summary>Refuses what the cursor does not fit.</summary>
+    /// <exception cref="SourceException">It is of another version, or of a stream of other tokens.</exception>
+    internal void Verify(TextIdentity text)
     {
-        const string remedy = "give the sources that the run began with, or start without the cursor";
         if (Version != CurrentVersion)
             throw new SourceException($"the cursor is of version {Version}, this program reads version {CurrentVersion}; start without the cursor.");
-        for (var index = 0; index < Math.Max(Sources.Count, files.Count); index++)
-        {
-            if (index >= files.Count)
-                throw new SourceException($"{Sources[index].Name} was a source when the cursor was made and is none now; {remedy}.");
-            var found = SourceIdentity.Of(files[index]);
-            if (index >= Sources.Count)
-                throw new SourceException($"{files[index].Name} is a source now and was none when the cursor was made; {remedy}.");
-            var expected = Sources[index];
-            if (expected.Name != found.Name)
-                throw new SourceException($"source {index + 1} is {files[index].Name}, when the cursor was made it was {expected.Name}; {remedy}.");
-            if (expected.Length != found.Length)
-                throw new SourceException($"{files[index].Name} has {found.Length} bytes, when the cursor was made it had {expected.Length}; {remedy}.");
-        }
-        if (Position.File < 0 || Position.File >= files.Count || Position.Offset < 0 || Position.Epoch < 0 || TokensTaken < 0)
-            throw new SourceException($"the cursor does not point into the sources (file {Position.File}, byte {Position.Offset}); start without the cursor.");
+        if (Text is null || Sources is null || Sources.Any(source => source?.Files is null) || Sources.DistinctBy(source => source.Name).Count() != Sources.Count)
+            throw new SourceException("the cursor is not whole; start without the cursor.");
+        if (Text.DifferenceTo(text) is { } difference)
+            throw new SourceException($"{difference}; go on with what the run began with, or start without the cursor.");
     }
-}
-
-/// <summary>What a source is recognised by when a run is resumed. The folder does not count: a data disk may move.</summary>
-/// <param name="Name">The file's name without its folder, or <c>-</c>.</param>
-/// <param name="Length">Bytes as stored; null where they cannot be told.</param>
-public sealed record SourceIdentity(string Name, long? Length)
-{
-    internal static SourceIdentity Of(SourceFile file) => new(file.IsStandardInput ? file.Path : Path.GetFileName(file.Path), file.Length);
 }

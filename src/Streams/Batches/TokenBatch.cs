@@ -5,4 +5,11 @@ namespace Streaming.Streams.Batches;
 /// <param name="Rows">Sequences in the batch.</param>
 /// <param name="BlockSize">Tokens a sequence.</param>
 /// <param name="Cursor">A pipeline started from it yields the batch after this one.</param>
-public sealed record TokenBatch(int[] Tokens, int Rows, int BlockSize, PipelineCursor Cursor);
+public sealed record TokenBatch(int[] Tokens, int Rows, int BlockSize, PipelineCursor Cursor)
+{
+    /// <summary>
+    /// Indices into <see cref="Tokens"/> at which a document begins, ascending, the first 0; the start of each row is one
+    /// too, so that attention is cut there. Null where documents are not told apart.
+    /// </summary>
+    public int[]? DocumentStarts { get; init; }
+}

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Streaming.Streams.Compression;
 
 /// <summary>A canonical Huffman code of bzip2: up to 258 symbols of 1 to 20 bits.</summary>
@@ -6,7 +8,7 @@ internal sealed class Bzip2CodeTable
     public const int LongestCode = 20;
     private const int FastBits = 10;
 
-    private readonly ushort[] _fast = new ushort[1 << FastBits]; // symbol << 4 | length, 0 where the code is longer
+    private readonly ushort[] _fast = new ushort[1 << FastBits]; // symbol << 5 | length, 0 where the code is longer
     private readonly int[] _limit = new int[LongestCode + 2]; // first code past those of a length, at full width
     private readonly int[] _offset = new int[LongestCode + 2];
     private readonly ushort[] _symbols = new ushort[258];
@@ -26,7 +28,7 @@ internal sealed class Bzip2CodeTable
                 if (code >= 1 << length)
                     throw new InvalidDataException("a code table is not valid");
                 if (length <= FastBits)
-                    _fast.AsSpan(code << (FastBits - length), 1 << (FastBits - length)).Fill((ushort)(symbol << 4 | length));
+                    _fast.AsSpan(code << (FastBits - length), 1 << (FastBits - length)).Fill((ushort)(symbol << 5 | length));
                 _symbols[count++] = (ushort)symbol;
                 code++;
             }
@@ -35,23 +37,19 @@ internal sealed class Bzip2CodeTable
         }
     }
 
-    /// <summary>Reads one symbol.</summary>
-    public int Next(ref Bzip2BitReader bits)
+    /// <summary>The symbol at the start of the bits, shifted left by five, and its length; 0 where there is none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Find(ulong bits)
     {
-        var code = (int)bits.Peek(LongestCode);
-        var entry = _fast[code >> (LongestCode - FastBits)];
-        if (entry != 0)
-        {
-            bits.Drop(entry & 15);
-            return entry >> 4;
-        }
-        for (var length = 1; length <= LongestCode; length++)
-        {
-            if (code >= _limit[length])
-                continue;
-            bits.Drop(length);
-            return _symbols[(code >> (LongestCode - length)) + _offset[length]];
-        }
-        throw new InvalidDataException("the compressed data are damaged");
+        int entry = Unsafe.Add(ref System.Runtime.InteropServices.MemoryMarshal.GetArrayDataReference(_fast), (nint)(bits >> (64 - FastBits)));
+        return entry != 0 ? entry : FindLong((int)(bits >> (64 - LongestCode)));
+    }
+
+    private int FindLong(int code)
+    {
+        for (var length = FastBits + 1; length <= LongestCode; length++)
+            if (code < _limit[length])
+                return _symbols[(code >> (LongestCode - length)) + _offset[length]] << 5 | length;
+        return 0;
     }
 }

@@ -47,12 +47,16 @@ internal static class CompressionFormats
             : throw new InvalidDataException($"it is {foreign}, which is not read; give plain text or gzip, xz, bzip2 or zstd");
     }
 
+    /// <summary>Whether a name ends as those of archives do.</summary>
+    public static bool IsNamedAsArchive(string name) =>
+        Path.GetExtension(name.AsSpan()) is ".xz" or ".bz2" or ".gz" or ".zst" or ".parquet";
+
     /// <summary>The uncompressed bytes of a source. Disposing them disposes the source.</summary>
-    public static Stream Open(InputBuffer input, CompressionFormat format) => format switch
+    public static Stream Open(InputBuffer input, CompressionFormat format, int workers = 1) => format switch
     {
         CompressionFormat.Gzip => new GzipReadStream(input),
-        CompressionFormat.Xz => new XzReadStream(input),
-        CompressionFormat.Bzip2 => new Bzip2ReadStream(input),
+        CompressionFormat.Xz => new XzReadStream(input, workers),
+        CompressionFormat.Bzip2 => new Bzip2ReadStream(input, workers),
         CompressionFormat.Zstandard => OpenZstandard(input),
         _ => input,
     };

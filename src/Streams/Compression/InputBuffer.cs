@@ -10,6 +10,9 @@ internal sealed class InputBuffer(Stream source, int capacity = 1 << 16) : Forwa
     private int _position;
     private int _length;
 
+    /// <summary>Where the bytes come from.</summary>
+    public Stream Source => source;
+
     /// <summary>The storage; the bytes not yet taken are <see cref="Start"/> up to <see cref="End"/>.</summary>
     public byte[] Storage => _bytes;
 

@@ -3,11 +3,6 @@ using System.Security.Cryptography;
 
 namespace Streaming.Streams.Compression;
 
-/// <summary>What the index of an xz stream tells of a block.</summary>
-/// <param name="Unpadded">Bytes of header, compressed data and check.</param>
-/// <param name="Uncompressed">Bytes of data.</param>
-internal readonly record struct XzBlockSizes(long Unpadded, long Uncompressed);
-
 /// <summary>Reads the blocks of an xz stream, one after the other, and verifies their sizes and checks.</summary>
 internal sealed class XzBlockReader(InputBuffer input) : IDisposable
 {
@@ -29,6 +24,9 @@ internal sealed class XzBlockReader(InputBuffer input) : IDisposable
 
     /// <summary>Of the block that was read last.</summary>
     public XzBlockSizes Sizes { get; private set; }
+
+    /// <summary>Bytes of a check of that kind.</summary>
+    public static int CheckLength(byte checkKind) => checkKind switch { NoCheck => 0, Crc32Check => 4, Crc64Check => 8, _ => 32 };
 
     /// <summary>Reads a block's header; false where the index follows, whose first byte is then taken.</summary>
     public bool Begin(byte checkKind)
@@ -98,7 +96,7 @@ internal sealed class XzBlockReader(InputBuffer input) : IDisposable
             if (input.Next() != 0)
                 throw new InvalidDataException("the padding of an xz block is not valid");
         Span<byte> expected = stackalloc byte[32], found = stackalloc byte[32];
-        var checkLength = _checkKind switch { NoCheck => 0, Crc32Check => 4, Crc64Check => 8, _ => 32 };
+        var checkLength = CheckLength(_checkKind);
         if (_checkKind == Sha256Check)
             _sha256.GetHashAndReset(expected);
         else

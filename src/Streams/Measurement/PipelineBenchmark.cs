@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Akka.Streams;
 using Streaming.Streams.Batches;
+using Streaming.Streams.Mixing;
+using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams.Measurement;
@@ -17,7 +19,7 @@ public static class PipelineBenchmark
     public static async Task<PipelineMeasurement> Run(
         PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options with { Epochs = 1 };
+        options = options.WithEpochs(1) with { TokenCache = null };
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
         MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
         var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
@@ -31,32 +33,39 @@ public static class PipelineBenchmark
     private static StageMeasurement[] MeasureStages(PipelineOptions options, UnigramTokenizer tokenizer, long longest, CancellationToken cancellation)
     {
         var statistics = new PipelineStatistics();
-        var stages = new PipelineStages(options, Split.Train, cursor: null, tokenizer, statistics);
-        var (split, packer) = (stages.CreateSplit(), stages.CreatePacker());
-        var splitTime = TimeSpan.Zero;
-        foreach (var batch in stages.CreateReader().Read(cancellation))
-        {
-            var began = Stopwatch.GetTimestamp();
-            split.Keep(batch);
-            splitTime += Stopwatch.GetElapsedTime(began);
-            if (options.Normalize)
-                stages.Normalize.Run(batch);
-            packer.Give(stages.Tokenize.Run(batch));
-            while (packer.TryPack() is { } packed)
-                stages.Arrays.Return(packed.Tokens);
-            if (statistics.Read.Bytes >= longest)
-                break;
-        }
+        var stages = new PipelineStages(options, Split.Train, cursor: null, stateFolder: null, tokenizer, statistics);
+        var batches = stages.CreateAssembler();
+        for (var index = 0; index < stages.Sources.Count; index++)
+            MeasureSource(stages, index, batches, longest, cancellation);
         cancellation.ThrowIfCancellationRequested();
         var (bytes, tokens) = (statistics.Read.Bytes, statistics.Tokenize.Tokens);
-        return
-        [
-            new(statistics.Read.Name, bytes, tokens, statistics.Read.Busy),
-            new(statistics.Split.Name, bytes, tokens, splitTime),
-            new(statistics.Normalize.Name, bytes, tokens, statistics.Normalize.Busy),
-            new(statistics.Tokenize.Name, bytes, tokens, statistics.Tokenize.Busy),
-            new(statistics.Pack.Name, bytes, tokens, statistics.Pack.Busy),
-        ];
+        return [.. statistics.Stages.Where(stage => stage.Busy > TimeSpan.Zero).Select(stage => new StageMeasurement(stage.Name, bytes, tokens, stage.Busy))];
+    }
+
+    private static void MeasureSource(PipelineStages stages, int index, BatchAssembler batches, long longest, CancellationToken cancellation)
+    {
+        var source = stages.Sources[index];
+        LineWork[] works = [.. source.CreatePreparation(), source.CreateAdmission(), .. stages.Encode];
+        var packer = source.CreatePacker();
+        var readBefore = stages.Statistics.Read.Bytes;
+        foreach (var batch in source.CreateReader().Read(cancellation))
+        {
+            foreach (var work in works)
+                work.Run(batch);
+            packer.Give(batch);
+            while (packer.TryPack() is { } blocks)
+            {
+                for (var block = 0; block < blocks.Count; block++)
+                {
+                    batches.Add(index, blocks, block);
+                    if (batches.IsFull)
+                        stages.Arrays.Return(batches.Emit().Tokens);
+                }
+                stages.Blocks.Return(blocks);
+            }
+            if (stages.Statistics.Read.Bytes - readBefore >= longest)
+                break;
+        }
     }
 
     private static async Task<PathMeasurement> MeasureWhole(
@@ -64,7 +73,7 @@ public static class PipelineBenchmark
     {
         GC.Collect();
         var (allocatedBefore, collectionsBefore) = (GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(0));
-        var began = Stopwatch.GetTimestamp();
+        var (began, processorBefore) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         using var stream = BatchStream.Start(options, Split.Train, materializer, tokenizer: tokenizer);
         var (tokens, highestHeap, nextLook) = (0L, 0L, 0L);
         await foreach (var batch in stream.Reader.ReadAllAsync(cancellation).ConfigureAwait(false))
@@ -79,10 +88,10 @@ public static class PipelineBenchmark
             if (stream.Statistics.Read.Bytes >= longest)
                 break;
         }
-        var elapsed = Stopwatch.GetElapsedTime(began);
+        var (elapsed, processor) = (Stopwatch.GetElapsedTime(began), Environment.CpuUsage.TotalTime - processorBefore);
         using var process = Process.GetCurrentProcess();
         return new PathMeasurement(
-            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed,
+            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
             GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore, GC.CollectionCount(0) - collectionsBefore,
             highestHeap, process.PeakWorkingSet64, stream.Statistics);
     }

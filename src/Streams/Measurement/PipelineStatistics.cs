@@ -3,20 +3,34 @@ namespace Streaming.Streams.Measurement;
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
 public sealed class PipelineStatistics
 {
-    private long _invalidBytes, _cutLines, _droppedTokens, _epochs;
+    private long _invalidBytes, _cutLines, _rejectedRecords, _droppedTokens;
+    private string? _firstRejection;
     private Func<int>? _queueDepth;
 
     public StageStatistics Read { get; } = new("read");
+
+    /// <summary>Raw records to lines, in parallel.</summary>
+    public StageStatistics Extract { get; } = new("extract");
+
+    /// <summary>Rules for lines and documents, in parallel.</summary>
+    public StageStatistics Clean { get; } = new("clean");
+
+    /// <summary>Duplicates and the held-out split, in order.</summary>
     public StageStatistics Split { get; } = new("split");
     public StageStatistics Normalize { get; } = new("normalize");
     public StageStatistics Tokenize { get; } = new("tokenize");
+    public StageStatistics Shuffle { get; } = new("shuffle");
     public StageStatistics Pack { get; } = new("pack");
+    public StageStatistics Mix { get; } = new("mix");
 
     /// <summary>The queue of finished batches: what went through, and how long the path waited for room.</summary>
     public StageStatistics Queue { get; } = new("queue");
 
     /// <summary>All stages in the text's order.</summary>
-    public IReadOnlyList<StageStatistics> Stages => [Read, Split, Normalize, Tokenize, Pack, Queue];
+    public IReadOnlyList<StageStatistics> Stages => [Read, Extract, Clean, Split, Normalize, Tokenize, Shuffle, Pack, Mix, Queue];
+
+    /// <summary>What each source has yielded, in the order of the options.</summary>
+    public IReadOnlyList<SourceStatistics> Sources { get; internal set; } = [];
 
     /// <summary>Bytes of the sources that are not UTF-8; each sequence became one U+FFFD.</summary>
     public long InvalidBytes => Volatile.Read(ref _invalidBytes);
@@ -24,11 +38,17 @@ public sealed class PipelineStatistics
     /// <summary>Lines cut for their length.</summary>
     public long CutLines => Volatile.Read(ref _cutLines);
 
+    /// <summary>Records (JSON lines, rows) that hold no text, or none that can be read, and were passed over.</summary>
+    public long RejectedRecords => Volatile.Read(ref _rejectedRecords);
+
+    /// <summary>Which record was the first of them, and what is wrong with it; null where there was none.</summary>
+    public string? FirstRejection => Volatile.Read(ref _firstRejection);
+
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
 
-    /// <summary>Epochs whose last batch of lines has been packed.</summary>
-    public long EpochsCompleted => Volatile.Read(ref _epochs);
+    /// <summary>Passes over every source that are complete.</summary>
+    public long EpochsCompleted => Sources.Count == 0 ? 0 : Sources.Min(source => source.EpochsCompleted);
 
     /// <summary>Batches that wait for the trainer now; 0 where the stream has no queue.</summary>
     public int QueueDepth => _queueDepth?.Invoke() ?? 0;
@@ -41,9 +61,15 @@ public sealed class PipelineStatistics
             Interlocked.Add(ref _cutLines, cutLines);
     }
 
-    internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
+    internal void AddRejected(long records, string? first)
+    {
+        if (records == 0)
+            return;
+        Interlocked.Add(ref _rejectedRecords, records);
+        Interlocked.CompareExchange(ref _firstRejection, first, null);
+    }
 
-    internal void SetEpochsCompleted(long epochs) => Volatile.Write(ref _epochs, epochs);
+    internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
 
     internal void ObserveQueue(Func<int> depth) => _queueDepth = depth;
 }

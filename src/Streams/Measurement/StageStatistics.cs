@@ -13,10 +13,10 @@ public sealed class StageStatistics(string name)
     /// <summary>Batches that have left the stage.</summary>
     public long Batches => Volatile.Read(ref _batches);
 
-    /// <summary>Lines that came in (reading: lines read).</summary>
+    /// <summary>Lines that came in (reading: lines read; 0 where tokens are worked on).</summary>
     public long Lines => Volatile.Read(ref _lines);
 
-    /// <summary>UTF-8 bytes of text that came in (reading: bytes read, uncompressed).</summary>
+    /// <summary>Bytes of the sources, uncompressed, that the work stood for; 0 where tokens are worked on.</summary>
     public long Bytes => Volatile.Read(ref _bytes);
 
     /// <summary>Tokens that have left the stage.</summary>

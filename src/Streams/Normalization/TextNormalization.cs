@@ -36,4 +36,26 @@ public static class TextNormalization
 
         ArrayPool<char>.Shared.Return(scratch);
     }
+
+    /// <summary>Makes sentences of the lines of each document that is not dropped.</summary>
+    internal static void NormalizeAndSplit(LineBatch batch)
+    {
+        var (lines, sentences) = (batch.Lines, batch.Next);
+        var longest = 0;
+        for (var index = 0; index < lines.Count; index++)
+            longest = Math.Max(longest, lines[index].Length);
+
+        var scratch = ArrayPool<char>.Shared.Rent(longest);
+        var line = 0;
+        foreach (ref var document in batch.Documents)
+        {
+            for (; line < document.LineEnd && !document.IsDropped; line++)
+                SentenceSplitter.Split(scratch.AsSpan(0, JapaneseNormalizer.Normalize(lines[line], scratch)), sentences);
+            line = document.LineEnd;
+            document.LineEnd = sentences.Count;
+        }
+
+        ArrayPool<char>.Shared.Return(scratch);
+        batch.Replace();
+    }
 }

@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text;
-using System.Text.Unicode;
 using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Sources;
@@ -74,27 +71,10 @@ internal sealed class LineReader(Stream text, long offset)
             line = line[..^1];
         if (Offset == 0 && line is [0xEF, 0xBB, 0xBF, ..])
             line = line[3..];
-        Decode(batch, line);
+        InvalidBytes += Utf8Text.Append(batch, line);
         batch.EndLine();
         _start += taken;
         Offset += taken;
-    }
-
-    private void Decode(TextBatch batch, ReadOnlySpan<byte> line)
-    {
-        while (true)
-        {
-            // A sequence never has fewer bytes than UTF-16 units.
-            var status = Utf8.ToUtf16(line, batch.GetSpan(line.Length), out var read, out var written, replaceInvalidSequences: false);
-            batch.Advance(written);
-            if (status == OperationStatus.Done)
-                return;
-            line = line[read..];
-            Rune.DecodeFromUtf8(line, out _, out var invalid);
-            batch.Append([(char)Rune.ReplacementChar.Value]);
-            InvalidBytes += invalid;
-            line = line[invalid..];
-        }
     }
 
     /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>

@@ -5,8 +5,8 @@ namespace Streaming.Streams.Text;
 /// <summary>Keeps batches for reuse. Thread-safe. A batch that is never returned is merely collected.</summary>
 internal sealed class LineBatchPool
 {
-    /// <summary>Characters past which a batch, grown by an uncommonly long line, is not kept.</summary>
-    private const int LongestKept = 1 << 20;
+    /// <summary>Characters, and bytes of the source, past which a batch is not kept; the longest part of a document is well below.</summary>
+    private const int LongestKept = 3 << 20;
 
     private readonly ConcurrentBag<LineBatch> _batches = [];
 

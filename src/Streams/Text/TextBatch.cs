@@ -72,6 +72,13 @@ public sealed class TextBatch
         EndLine();
     }
 
+    /// <summary>Takes the last complete line away, and an unfinished one.</summary>
+    public void RemoveLast()
+    {
+        Count--;
+        _used = Length;
+    }
+
     /// <summary>Forgets the unfinished line.</summary>
     public void DiscardPending() => _used = Length;
 

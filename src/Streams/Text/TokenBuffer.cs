@@ -27,4 +27,7 @@ public sealed class TokenBuffer(int capacity = 1024)
     public void Advance(int count) => Count += count;
 
     public void Clear() => Count = 0;
+
+    /// <summary>Keeps the first ids only.</summary>
+    internal void Truncate(int count) => Count = count;
 }

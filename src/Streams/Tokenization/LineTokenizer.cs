@@ -3,7 +3,7 @@ using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Tokenization;
 
-/// <summary>Encodes batches of lines into one list of tokens each. Thread-safe for distinct batches.</summary>
+/// <summary>Encodes the documents of a batch, those not dropped, into one list of tokens. Thread-safe for distinct batches.</summary>
 /// <param name="tokenizer">What encodes.</param>
 /// <param name="endOfSentence">Appended after each line that has tokens; null appends nothing.</param>
 internal sealed class LineTokenizer(UnigramTokenizer tokenizer, int? endOfSentence)
@@ -14,12 +14,18 @@ internal sealed class LineTokenizer(UnigramTokenizer tokenizer, int? endOfSenten
     {
         var encoder = _encoders.TryTake(out var idle) ? idle : tokenizer.CreateEncoder();
         var (lines, tokens) = (batch.Lines, batch.Tokens);
-        for (var index = 0; index < lines.Count; index++)
+        var line = 0;
+        foreach (ref var document in batch.Documents)
         {
-            var before = tokens.Count;
-            encoder.Encode(lines[index], tokens);
-            if (endOfSentence is { } id && tokens.Count > before)
-                tokens.Add(id);
+            for (; line < document.LineEnd && !document.IsDropped; line++)
+            {
+                var before = tokens.Count;
+                encoder.Encode(lines[line], tokens);
+                if (endOfSentence is { } id && tokens.Count > before)
+                    tokens.Add(id);
+            }
+            line = document.LineEnd;
+            document.TokenEnd = tokens.Count;
         }
         _encoders.Add(encoder);
     }

@@ -23,6 +23,10 @@ internal sealed record NormalizerSpec
 internal sealed class SentencePieceModel
 {
     public List<Piece> Pieces { get; } = [];
+
+    /// <summary>SHA-256 of the file, in hexadecimal.</summary>
+    public string Fingerprint { get; set; } = "";
+
     public ModelType Type { get; set; } = ModelType.Unigram;
     public bool TreatWhitespaceAsSuffix { get; set; }
     public bool ByteFallback { get; set; }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Unicode;
 
@@ -27,6 +28,7 @@ internal static class SentencePieceModelReader
                 throw new FormatException("it holds no pieces");
             if (!model.HasTrainer || model.Normalizer is null)
                 throw new FormatException("its trainer or normalizer settings are missing, so it is cut short");
+            model.Fingerprint = Convert.ToHexStringLower(SHA256.HashData(file));
             return model;
         }
         catch (FormatException wrong)

@@ -24,6 +24,7 @@ public sealed partial class UnigramTokenizer : Tokenizer
         BosId = ControlId(model.BosPiece);
         EosId = ControlId(model.EosPiece);
         PadId = ControlId(model.PadPiece);
+        Fingerprint = model.Fingerprint;
     }
 
     /// <summary>Loads a <c>.model</c> file.</summary>
@@ -43,6 +44,9 @@ public sealed partial class UnigramTokenizer : Tokenizer
                 $"{path} is not a usable SentencePiece model: {wrong.Message}; train one with spm_train --model_type=unigram.", wrong);
         }
     }
+
+    /// <summary>SHA-256 of the model's file, in hexadecimal: two models with the same one encode alike.</summary>
+    public string Fingerprint { get; }
 
     /// <summary>Pieces of the model; ids are 0 up to (not including) this.</summary>
     public int VocabularySize => _vocabulary.Count;

@@ -59,7 +59,7 @@ public sealed class RefusalSpec : IDisposable
     public async Task A_tokenizer_that_is_none_is_refused()
     {
         var options = TinyRun.Options(_folder, 4);
-        var tokenizer = options.Data.Sources[0];
+        var tokenizer = options.Data.Sources[0].Paths[0];
         var (outcome, _) = await HostedRun.CompleteAsync(options with { Data = options.Data with { Tokenizer = tokenizer } });
         AssertRefused(outcome, tokenizer);
     }
@@ -98,9 +98,9 @@ public sealed class RefusalSpec : IDisposable
     public async Task A_cursor_that_does_not_fit_the_sources_is_refused_and_the_checkpoints_stay()
     {
         var source = Path.Combine(_folder, "text.txt");
-        File.Copy(TinyRun.Options(_folder, 2).Data.Sources[0], source);
+        File.Copy(TinyRun.Options(_folder, 2).Data.Sources[0].Paths[0], source);
         var options = TinyRun.Options(Path.Combine(_folder, "run"), 2);
-        options = options with { Data = options.Data with { Sources = [source] } };
+        options = options with { Data = options.Data with { Sources = [new() { Paths = [source], Epochs = 0 }] } };
         await HostedRun.CompleteAsync(options);
         File.AppendAllText(source, "もっと。\n");
         var (outcome, _) = await HostedRun.CompleteAsync(options with { Training = options.Training with { MaxSteps = 4 } });

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Streaming.Model.Checkpoints;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Actors.Tests.Runs;
 
@@ -32,6 +33,50 @@ public sealed class ResumeSpec : IDisposable
 
         AssertSameCheckpoint("straight", "halves", 18);
         Assert.Equal(Journal("straight"), Journal("halves"));
+    }
+
+    [Fact]
+    public async Task What_the_text_path_keeps_beside_its_cursor_is_in_the_checkpoint_and_read_from_there()
+    {
+        // The text twice, so that a resume has duplicates to know of; shuffled, so that the cursor is far behind the reading.
+        RunOptions Options(string run, long steps)
+        {
+            var options = TinyRun.Options(In(run), steps);
+            var text = options.Data.Sources[0].Paths[0];
+            return options with
+            {
+                Data = options.Data with
+                {
+                    Rows = 16,
+                    BlockSize = 64,
+                    Shuffle = new() { Documents = 20, Seed = 1 },
+                    Sources =
+                    [
+                        new()
+                        {
+                            Paths = [text, text],
+                            Epochs = 0,
+                            Cleaning = CleaningOptions.Off with { Duplicates = new() { Documents = true, MemoryBytes = DuplicateOptions.LeastMemoryBytes } },
+                        },
+                    ],
+                },
+            };
+        }
+
+        await HostedRun.CompleteAsync(Options("straight", 8));
+        await using (var run = await HostedRun.StartAsync(Options("halves", 8)))
+        {
+            await run.SeeAsync(happened => happened is CheckpointProtocol.Written { Step: 4 });
+            run.Kill();
+            await run.EndAsync();
+        }
+        Assert.True(File.Exists(Path.Combine(TinyRun.Checkpoint(In("halves"), 4), "pipeline", "duplicates-0.bin")));
+        await HostedRun.CompleteAsync(Options("halves", 8));
+        AssertSameCheckpoint("straight", "halves", 8);
+
+        // A checkpoint without it is not whole.
+        File.Delete(Path.Combine(TinyRun.Checkpoint(In("halves"), 8), "pipeline", "duplicates-0.bin"));
+        Assert.Contains("duplicates-0.bin is missing", Assert.Throws<CheckpointException>(() => Checkpoint.Open(TinyRun.Checkpoint(In("halves"), 8))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public sealed class RunSpec : IDisposable
         var pipe = Path.Combine(_folder, "silent");
         System.Diagnostics.Process.Start("mkfifo", pipe).WaitForExit();
         using var writer = new FileStream(pipe, FileMode.Open, FileAccess.ReadWrite); // holds the pipe open, writes nothing
-        await using var run = await HostedRun.StartAsync(options with { Data = options.Data with { Sources = [pipe], ValidationFraction = 0 } });
+        await using var run = await HostedRun.StartAsync(options with { Data = options.Data with { Sources = [new() { Paths = [pipe], Epochs = 0 }], ValidationFraction = 0 } });
         await run.SeeAsync(happened => happened is RunProtocol.Started);
         run.Run.RequestStop(StopSignal.Interrupt);
         Assert.IsType<RunOutcome.Stopped>(await run.EndAsync());
@@ -85,7 +85,7 @@ public sealed class RunSpec : IDisposable
         var options = TinyRun.Options(_folder, 1_000_000);
         var (outcome, run) = await HostedRun.CompleteAsync(options with
         {
-            Data = options.Data with { Epochs = 1, Rows = 16, BlockSize = 128 },
+            Data = options.Data.WithEpochs(1) with { Rows = 16, BlockSize = 128 },
         });
         Assert.Contains("used up", Assert.IsType<RunOutcome.Completed>(outcome).Sentence, StringComparison.Ordinal);
         var last = run.Steps.Last().Step;
@@ -99,7 +99,7 @@ public sealed class RunSpec : IDisposable
         var source = Path.Combine(_folder, "short.txt");
         File.WriteAllText(source, "短い。\n");
         var options = TinyRun.Options(Path.Combine(_folder, "run"), 10);
-        var (outcome, _) = await HostedRun.CompleteAsync(options with { Data = options.Data with { Sources = [source], Epochs = 1, ValidationFraction = 0 } });
+        var (outcome, _) = await HostedRun.CompleteAsync(options with { Data = options.Data with { Sources = [source], ValidationFraction = 0 } });
         Assert.Contains(source, Assert.IsType<RunOutcome.Failed>(outcome).Sentence, StringComparison.Ordinal);
     }
 
@@ -129,7 +129,7 @@ public sealed class RunSpec : IDisposable
         var options = TinyRun.Options(Path.Combine(_folder, "run"), 1_000_000);
         var (outcome, run) = await HostedRun.CompleteAsync(options with
         {
-            Data = options.Data with { Sources = [source], ValidationFraction = 0, Rows = 16, BlockSize = 64 },
+            Data = options.Data with { Sources = [new() { Paths = [source], Epochs = 0 }], ValidationFraction = 0, Rows = 16, BlockSize = 64 },
         });
         var failed = Assert.IsType<RunOutcome.Failed>(outcome);
         Assert.Contains(source, failed.Sentence, StringComparison.Ordinal);

@@ -1,6 +1,7 @@
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Model.Libtorch;
+using Streaming.Streams;
 using Streaming.Tests;
 
 namespace Streaming.Actors.Tests.Runs;
@@ -33,12 +34,11 @@ internal static class TinyRun
         Model = Model,
         Data = new()
         {
-            Sources = [Path.Combine(Samples, "corpus-ja.txt")],
+            Sources = [new SourceOptions { Paths = [Path.Combine(Samples, "corpus-ja.txt")], Epochs = 0 }],
             Tokenizer = Path.Combine(Samples, "tokenizer.model"),
             BlockSize = 32,
             Rows = 2,
             ValidationFraction = 0.1,
-            Epochs = 0,
             Workers = 2,
             QueueCapacity = 4,
         },

@@ -32,10 +32,12 @@ public sealed class CommandLineSpec
     }
 
     [Theory]
-    [InlineData("--help", "train", "normalize", "tokenize", "config", "bench")]
+    [InlineData("--help", "train", "normalize", "tokenize", "extract", "config", "bench")]
     [InlineData("train --help", "--config", "--set", "--resume")]
     [InlineData("normalize --help", "--jsonl")]
+    [InlineData("extract --help", "--kind", "--jsonl", "--headings", "--lists", "--min-line-characters")]
     [InlineData("tokenize --help", "--tokenizer", "--decode")]
+    [InlineData("tokenizer train --help", "--config", "--output", "--force")]
     [InlineData("config --help", "--config", "--set", "--defaults")]
     [InlineData("bench --help", "pipeline")]
     [InlineData("bench pipeline --help", "--config", "--set")]

@@ -40,7 +40,7 @@ public sealed class SettingsLoaderSpec : IDisposable
     {
         var settings = Load("streaming.data { tokenizer = t.model, sources = [\"data/*.xz\", \"-\", /x.txt] }", "run.directory=runs/x");
         Assert.Equal(Path.Combine(_folder.FullName, "t.model"), settings.Get(Keys.Tokenizer));
-        Assert.Equal([Path.Combine(_folder.FullName, "data/*.xz"), "-", "/x.txt"], settings.Get(Keys.Sources));
+        Assert.Equal([Path.Combine(_folder.FullName, "data/*.xz"), "-", "/x.txt"], Assert.Single(settings.Get(Keys.Sources)).Paths);
         Assert.Equal(Path.GetFullPath("runs/x"), settings.Get(Keys.RunDirectory));
     }
 
@@ -72,9 +72,9 @@ public sealed class SettingsLoaderSpec : IDisposable
     public void A_single_source_on_the_command_line_needs_no_brackets_and_text_no_quotes()
     {
         var settings = Load("", "data.sources=/a b#c.txt", "sample.prompt=吾輩は、#猫=である");
-        Assert.Equal(["/a b#c.txt"], settings.Get(Keys.Sources));
+        Assert.Equal(["/a b#c.txt"], Assert.Single(settings.Get(Keys.Sources)).Paths);
         Assert.Equal("吾輩は、#猫=である", settings.Get(Keys.SamplePrompt));
-        Assert.Equal(["/a", "/b"], Load("", "data.sources=[/a, \"/b\"]").Get(Keys.Sources));
+        Assert.Equal(["/a", "/b"], Assert.Single(Load("", "data.sources=[/a, \"/b\"]").Get(Keys.Sources)).Paths);
     }
 
     [Theory]
@@ -87,7 +87,7 @@ public sealed class SettingsLoaderSpec : IDisposable
     [InlineData("validation-fraction = 1", "streaming.data.validation-fraction must be a number from 0 to below 1 (share), was 1 (FILE:1).")]
     [InlineData("validation-fraction = NaN", "streaming.data.validation-fraction must be a number from 0 to below 1 (share), was NaN (FILE:1).")]
     [InlineData("normalize = maybe", "streaming.data.normalize must be true or false, was maybe (FILE:1).")]
-    [InlineData("sources = []", "streaming.data.sources must be a list of files, globs or \"-\", at least one, was [] (FILE:1).")]
+    [InlineData("sources = []", "streaming.data.sources must be a list of files, folders, globs, URLs, \"-\" or sources {name = …, path = …}, at least one, was [] (FILE:1).")]
     [InlineData("tokenizer = \"\"", "streaming.data.tokenizer must be a path, was \"\" (FILE:1).")]
     [InlineData("block-sise = 4", "streaming.data.block-sise is no key; the nearest is streaming.data.block-size (FILE:1).")]
     [InlineData("block_size = 4", "streaming.data.block_size is no key; the nearest is streaming.data.block-size (FILE:1).")]

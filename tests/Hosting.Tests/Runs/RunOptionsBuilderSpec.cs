@@ -4,6 +4,8 @@ using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
 using Streaming.Model;
 using Streaming.Model.Engines;
+using Streaming.Streams;
+using Streaming.Streams.Cleaning;
 
 namespace Streaming.Hosting.Tests.Runs;
 
@@ -16,16 +18,23 @@ public sealed class RunOptionsBuilderSpec
         { "run.resume", "/c", "Training.Resume", "/c" },
         { "run.shutdown-timeout", "7s", "ShutdownTimeout", TimeSpan.FromSeconds(7) },
         { "model.weights", "/w", "InitialWeights", "/w" },
-        { "data.sources", "/s", "Data.Sources", new[] { "/s" } },
+        { "data.sources", "/s", "Data.Sources.Paths", new[] { "/s" } },
         { "data.tokenizer", "/t", "Data.Tokenizer", "/t" },
         { "data.normalize", "false", "Data.Normalize", false },
         { "data.append-end-of-sentence", "false", "Data.AppendEndOfSentence", false },
         { "data.block-size", "77", "Data.BlockSize", 77 },
         { "data.validation-fraction", "0.25", "Data.ValidationFraction", 0.25 },
-        { "data.epochs", "3", "Data.Epochs", 3 },
+        { "data.epochs", "3", "Data.Sources.Epochs", 3 },
         { "data.workers", "5", "Data.Workers", 5 },
         { "data.workers", "0", "Data.Workers", Environment.ProcessorCount },
         { "data.queue-capacity", "3", "Data.QueueCapacity", 3 },
+        { "data.validation-rule", "tail", "Data.ValidationRule", ValidationRule.Tail },
+        { "data.cleaning", "web", "Data.Sources.Cleaning", CleaningOptions.Web },
+        { "data.shuffle-documents", "3", "Data.Shuffle.Documents", 3 },
+        { "data.duplicates", "web", "Data.Sources.Cleaning.Duplicates", DuplicateOptions.Web },
+        { "data.http-cache", "/h", "Data.Http.CacheFolder", "/h" },
+        { "data.document-mask", "true", "Data.DocumentMask", true },
+        { "data.token-cache", "/c", "Data.TokenCache", "/c" },
         { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
         { "training.gradient-accumulation-steps", "3", "Training.GradientAccumulationSteps", 3 },
         { "training.max-steps", "12345678901", "Training.MaxSteps", 12_345_678_901 },
@@ -60,6 +69,24 @@ public sealed class RunOptionsBuilderSpec
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
     };
 
+    /// <summary>The same for the training of a tokenizer.</summary>
+    public static TheoryData<string, string, string, object> TokenizerMappings => new()
+    {
+        { "tokenizer.vocab-size", "333", "VocabularySize", 333 },
+        { "tokenizer.character-coverage", "0.25", "CharacterCoverage", 0.25 },
+        { "tokenizer.byte-fallback", "false", "ByteFallback", false },
+        { "tokenizer.add-dummy-prefix", "true", "AddDummyPrefix", true },
+        { "tokenizer.input-sentence-size", "3", "InputSentenceSize", 3 },
+        { "tokenizer.max-piece-length", "3", "MaxPieceLength", 3 },
+        { "training.seed", "3", "Seed", 3L },
+        { "data.workers", "5", "Workers", 5 },
+    };
+
+    [Theory]
+    [MemberData(nameof(TokenizerMappings))]
+    public void A_key_becomes_its_option_of_the_tokenizer(string key, string value, string option, object expected)
+        => Assert.Equal(expected, Read(RunOptionsBuilder.BuildTokenizer(SettingsLoader.Load(null, [new Assignment($"{key}={value}")], _ => null)), option));
+
     [Theory]
     [MemberData(nameof(Mappings))]
     public void A_key_becomes_its_option(string key, string value, string option, object expected)
@@ -68,9 +95,9 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics are this project's own, and how a run is resumed is among the mapped ones.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path };
-        var mapped = Mappings.Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
+        // model.config is read, metrics and the tokenizer's folder are this project's own, and some say nothing without another.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
+        var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }
 
@@ -94,5 +121,8 @@ public sealed class RunOptionsBuilderSpec
         => RunOptionsBuilder.Build(SettingsLoader.Load(null, [.. assignments.Select(a => new Assignment(a))], _ => null));
 
     private static object? Read(object options, string path)
-        => path.Split('.').Aggregate((object?)options, (value, name) => value!.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.GetValue(value));
+        => path.Split('.').Aggregate((object?)options, (value, name) => One(value).GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance)!.GetValue(One(value)));
+
+    /// <summary>The only source; anything else is itself.</summary>
+    private static object One(object? value) => value is IReadOnlyList<SourceOptions> sources ? Assert.Single(sources) : value!;
 }

@@ -34,7 +34,7 @@ public sealed class BatchStreamSpec(StreamFixture streams) : IClassFixture<Strea
     [Fact]
     public async Task Stopping_ends_an_endless_stream_at_once_whether_or_not_anyone_reads()
     {
-        var options = Options(WriteText(50_000)) with { Epochs = 0 };
+        var options = Options(WriteText(50_000)).WithEpochs(0);
         using var stream = Start(options);
         while (stream.Statistics.QueueDepth < options.QueueCapacity)
             await Task.Delay(10, TestContext.Current.CancellationToken);
@@ -73,7 +73,7 @@ public sealed class BatchStreamSpec(StreamFixture streams) : IClassFixture<Strea
         using var system = ActorSystem.Create("ending");
         var materializer = system.Materializer();
         using var stream = BatchStream.Start(
-            Options(WriteText(50_000)) with { Epochs = 0 }, Split.Train, materializer, tokenizer: TestTokenizer.Instance);
+            Options(WriteText(50_000)).WithEpochs(0), Split.Train, materializer, tokenizer: TestTokenizer.Instance);
         await stream.Reader.ReadAsync(TestContext.Current.CancellationToken);
         materializer.Shutdown();
         await Assert.ThrowsAnyAsync<Exception>(() => stream.Completion.WaitAsync(Patience, TestContext.Current.CancellationToken));
@@ -103,5 +103,5 @@ public sealed class BatchStreamSpec(StreamFixture streams) : IClassFixture<Strea
         "text", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, lines).Select(i => $"{i}匹の猫と犬。\n{(i % 10 == 9 ? "\n" : "")}"))), CompressionFormat.Zstandard);
 
     private static PipelineOptions Options(params string[] sources) =>
-        new() { Sources = sources, Tokenizer = "", BlockSize = 64, Rows = 2, Workers = 2, ValidationFraction = 0 };
+        new() { Sources = [sources], Tokenizer = "", BlockSize = 64, Rows = 2, Workers = 2, ValidationFraction = 0 };
 }

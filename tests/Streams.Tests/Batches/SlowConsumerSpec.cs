@@ -19,11 +19,10 @@ public sealed class SlowConsumerSpec(StreamFixture streams) : IClassFixture<Stre
         var lines = string.Concat(Enumerable.Range(0, 200_000).Select(i => $"{i}匹の猫と犬。\n{(i % 10 == 9 ? "\n" : "")}"));
         var options = new PipelineOptions
         {
-            Sources = [_files.Write("text", Encoding.UTF8.GetBytes(lines))],
+            Sources = [new SourceOptions { Paths = [_files.Write("text", Encoding.UTF8.GetBytes(lines))], Epochs = 0 }],
             Tokenizer = "",
             BlockSize = 256,
             Rows = 4,
-            Epochs = 0,
             Workers = 2,
             QueueCapacity = 4,
             ValidationFraction = 0,

@@ -42,10 +42,10 @@ internal static class Archives
     }
 
     /// <summary>The uncompressed bytes, read through a view of a few bytes so that every field crosses its edges.</summary>
-    public static byte[] Read(byte[] archive, int view = 1 << 16)
+    public static byte[] Read(byte[] archive, int view = 1 << 16, int workers = 1)
     {
         var input = new InputBuffer(new MemoryStream(archive), view);
-        using var stream = CompressionFormats.Open(input, CompressionFormats.Detect(input));
+        using var stream = CompressionFormats.Open(input, CompressionFormats.Detect(input), workers);
         using var text = new MemoryStream();
         stream.CopyTo(text, 4096);
         return text.ToArray();

@@ -17,12 +17,14 @@ public sealed class CompressionFormatsSpec
     [Theory]
     [InlineData("streams-and-checks.xz")]
     [InlineData("blocks.xz")]
+    [InlineData("threads.xz")]
     [InlineData("contexts.xz")]
     [InlineData("streams.bz2")]
     public void Archives_of_the_reference_tools_are_read_in_full(string name)
     {
         Assert.Equal(Archives.SampleText, Archives.Read(Archives.Sample(name)));
         Assert.Equal(Archives.SampleText, Archives.Read(Archives.Sample(name), view: 16));
+        Assert.Equal(Archives.SampleText, Archives.Read(Archives.Sample(name), view: 200, workers: 3));
     }
 
     [Theory]
@@ -73,6 +75,7 @@ public sealed class CompressionFormatsSpec
 
     [Theory]
     [InlineData("blocks.xz")]
+    [InlineData("threads.xz")]
     [InlineData("contexts.xz")]
     [InlineData("streams.bz2")]
     public void A_changed_byte_in_an_archive_of_the_reference_tools_never_changes_the_text_silently(string name)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Streaming.Streams.Measurement;
 
 namespace Streaming.Streams.Tests.Measurement;
@@ -11,7 +12,7 @@ public sealed class PipelineBenchmarkSpec(StreamFixture streams) : IClassFixture
     [Fact]
     public async Task Every_stage_and_the_whole_path_are_measured_over_the_same_text()
     {
-        var text = string.Concat(Enumerable.Range(0, 20_000).Select(i => $"{i}匹の猫と犬。\n"));
+        var text = string.Concat(Enumerable.Range(0, 20_000).Select(i => $"{i}匹の猫と犬。\n{(i % 10 == 9 ? "\n" : "")}"));
         var path = _files.Write("text", text);
         File.WriteAllBytes(Path.Combine(_files.Folder, "model"), TestTokenizer.Model);
         var options = new PipelineOptions
@@ -21,18 +22,18 @@ public sealed class PipelineBenchmarkSpec(StreamFixture streams) : IClassFixture
             BlockSize = 32,
             Rows = 4,
             ValidationFraction = 0,
-            Epochs = 0,
         };
         var measured = await PipelineBenchmark.Run(options, streams.Materializer, cancellation: TestContext.Current.CancellationToken);
 
-        Assert.Equal(["read", "split", "normalize", "tokenize", "pack"], measured.Stages.Select(stage => stage.Name));
+        Assert.Equal(["read", "extract", "split", "normalize", "tokenize", "pack", "mix"], measured.Stages.Select(stage => stage.Name));
         Assert.All(measured.Stages, stage => Assert.Equal(new FileInfo(path).Length, stage.Bytes));
         Assert.All(measured.Stages, stage => Assert.True(stage.MegabytesPerSecond > 0 && stage.TokensPerSecond > 0));
         Assert.Equal(new FileInfo(path).Length, measured.Whole.Bytes);
         Assert.InRange(measured.Stages[0].Tokens - measured.Whole.Tokens, 0, 4 * 32 - 1);
-        Assert.Equal(20_000, measured.Whole.Lines);
+        Assert.Equal(22_000, measured.Whole.Lines);
         Assert.True(measured.Whole.PeakWorkingSetBytes > 0);
-        Assert.Equal(9, measured.ToLines().Count());
+        Assert.Equal(measured.Whole.Tokens, JsonDocument.Parse(measured.ToJson()).RootElement.GetProperty("tokens").GetInt64());
+        Assert.Equal(11, measured.ToLines().Count());
 
         var part = await PipelineBenchmark.Run(options, streams.Materializer, longest: 1 << 17, TestContext.Current.CancellationToken);
         Assert.InRange(part.Stages[0].Bytes, 1 << 17, 3 << 16);

@@ -39,13 +39,30 @@ public sealed class SourceListSpec : IDisposable
     [InlineData("missing.txt", "does not exist")]
     [InlineData("*.none", "matches no file")]
     [InlineData("no/folder/*.txt", "matches no file")]
-    [InlineData("", "is a folder")]
+    [InlineData("ftp://host/a", "ftp://")]
+    [InlineData("~/data.txt", "home folder")]
     public void What_cannot_be_read_is_named(string source, string reason)
     {
-        var path = Path.Combine(_files.Folder, source);
+        var path = source.Contains("//") || source.StartsWith('~') ? source : Path.Combine(_files.Folder, source);
         var exception = Assert.Throws<SourceException>(() => SourceList.Expand([path]));
-        Assert.StartsWith(path, exception.Message);
+        Assert.Contains(source.StartsWith("ftp") ? "ftp://" : path, exception.Message);
         Assert.Contains(reason, exception.Message);
+    }
+
+    [Fact]
+    public void A_folder_stands_for_all_its_files_sorted_and_without_hidden_ones()
+    {
+        foreach (var name in (string[])["b.txt", "part/2.txt", "a.txt", "part/deep/1.txt", ".hidden.txt", ".folder/3.txt"])
+            _files.Write(name, "text\n");
+        Assert.Equal(["a.txt", "b.txt", "part/2.txt", "part/deep/1.txt"], Expand("."));
+        Assert.Equal(["part/2.txt", "part/deep/1.txt"], Expand("part"));
+    }
+
+    [Fact]
+    public void An_empty_folder_is_refused()
+    {
+        Directory.CreateDirectory(Path.Combine(_files.Folder, "empty"));
+        Assert.Contains("holds no files", Assert.Throws<SourceException>(() => Expand("empty").ToList()).Message);
     }
 
     [Fact]

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Runs;
+using Streaming.Hosting.Terminal;
+using Streaming.Streams;
+using Streaming.Streams.Cleaning;
+using Streaming.Streams.Sources;
+
+namespace Streaming.Hosting.Commands;
+
+/// <summary><c>streaming inspect</c>: what cleaning keeps and drops of a source, and why.</summary>
+internal static class InspectCommand
+{
+    private static readonly Dictionary<string, SourceKind> _kinds = new()
+    {
+        ["auto"] = SourceKind.Auto,
+        ["lines"] = SourceKind.Lines,
+        ["wikipedia"] = SourceKind.Wikipedia,
+        ["jsonl"] = SourceKind.JsonLines,
+        ["parquet"] = SourceKind.Parquet,
+    };
+
+    private static readonly Dictionary<string, CleaningOptions> _presets = new()
+    {
+        ["off"] = CleaningOptions.Off,
+        ["web"] = CleaningOptions.Web with { Duplicates = DuplicateOptions.Web },
+        ["wikipedia"] = CleaningOptions.Wikipedia with { Duplicates = DuplicateOptions.Web },
+    };
+
+    public static Command Create()
+    {
+        var configuration = new ConfigurationOptions();
+        var source = new Option<string>("--source") { Description = "Name of a configured source, or a file, folder or glob.", HelpName = "S", Required = true };
+        var limit = new Option<int>("--limit") { Description = "Documents to show.", HelpName = "N", DefaultValueFactory = _ => 20 };
+        var kind = new Option<string>("--kind") { Description = "What a file holds, where the source is no configured one.", DefaultValueFactory = _ => "auto" };
+        var preset = new Option<string?>("--cleaning") { Description = "Rules to show instead of the source's own; web for a file." };
+        kind.AcceptOnlyFromAmong([.. _kinds.Keys]);
+        preset.AcceptOnlyFromAmong([.. _presets.Keys]);
+        var command = new Command("inspect", "Show which lines and documents of a source cleaning keeps and drops, each with the reason, and a summary by reason.") { source, limit, kind, preset };
+        configuration.AddTo(command);
+        command.SetAction((parsed, cancellation) =>
+        {
+            if (parsed.GetValue(limit) < 1)
+                throw new UserErrorException($"--limit must be 1 or more, was {parsed.GetValue(limit)}.");
+            var options = Find(parsed.GetRequiredValue(source), _kinds[parsed.GetRequiredValue(kind)], RunOptionsBuilder.BuildData(configuration.Load(parsed)).Sources);
+            if (parsed.GetValue(preset) is { } rules)
+                options = options with { Cleaning = _presets[rules] };
+            Show(options, parsed.GetValue(limit), InspectionReport.For(parsed.InvocationConfiguration.Output), cancellation);
+            return Task.FromResult(ExitCodes.Done);
+        });
+        return command;
+    }
+
+    private static SourceOptions Find(string name, SourceKind kind, IReadOnlyList<SourceOptions> configured)
+    {
+        if (configured.FirstOrDefault(source => source.Name == name) is { } found)
+            return found;
+        var isPath = name == SourceFile.StandardInput || name.Contains('*') || name.Contains("://") || File.Exists(name) || Directory.Exists(name);
+        return isPath
+            ? new SourceOptions { Name = name, Paths = [name], Kind = kind, Cleaning = _presets["web"] }
+            : throw new UserErrorException($"--source: {name} is neither a file nor a configured source; those are {string.Join(", ", configured.Select(source => source.Name))}.");
+    }
+
+    private static void Show(SourceOptions source, int limit, InspectionReport report, CancellationToken cancellation)
+    {
+        try
+        {
+            var inspection = new SourceInspection(source with { Cleaning = source.Cleaning is { } cleaning ? cleaning with { RejectedFile = null } : null });
+            if (source.Cleaning is null)
+                report.Note($"source {source.Name} is not cleaned; --cleaning web shows what those rules would do");
+            foreach (var document in inspection.Documents(cancellation).Take(limit))
+                report.Write(document);
+            report.WriteSummary(inspection.Statistics);
+        }
+        catch (Exception mistake) when (mistake is SourceException or InvalidDataException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException(mistake.Message.TrimEnd('.') + ".");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Streaming.Streams.Tokenization;
+
+namespace Streaming.Streams.TokenizerTraining;
+
+/// <summary>
+/// Writes the files from which Hugging Face Transformers loads a SentencePiece unigram model, with the same ids:
+/// <c>tokenizer.json</c> (the fast tokenizer), <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and, for
+/// T5Tokenizer, the model itself under the name <c>spiece.model</c>; LlamaTokenizer reads <c>tokenizer.model</c>.
+/// </summary>
+public static class HuggingFaceTokenizerFiles
+{
+    private const string Fast = "tokenizer.json", Configuration = "tokenizer_config.json", SpecialTokensMap = "special_tokens_map.json", Model = "spiece.model";
+
+    // Unescaped, so that people can read and search the pieces.
+    private static readonly JsonWriterOptions _format = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The files that are written.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Fast, Configuration, SpecialTokensMap, Model];
+
+    /// <summary>Writes the files into a folder that exists; files of the same names are replaced.</summary>
+    /// <param name="modelPath">A unigram <c>.model</c> file of any origin.</param>
+    /// <param name="folder">Receives the files.</param>
+    /// <exception cref="InvalidDataException">The file is no SentencePiece unigram model.</exception>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    public static void Write(string modelPath, string folder)
+    {
+        UnigramTokenizer.Load(modelPath); // refuses what is no sound unigram model
+        var model = SentencePieceModelReader.Read(modelPath);
+        var special = new SpecialTokens(model);
+        WriteJson(Path.Combine(folder, Fast), json => FastTokenizerJson.Write(json, model));
+        WriteJson(Path.Combine(folder, SpecialTokensMap), json =>
+        {
+            json.WriteStartObject();
+            foreach (var (role, token) in special.Roles)
+                json.WriteString(role, token);
+            json.WriteEndObject();
+        });
+        WriteJson(Path.Combine(folder, Configuration), json => WriteConfiguration(json, model, special));
+        var copy = Path.Combine(folder, Model);
+        if (Path.GetFullPath(copy) != Path.GetFullPath(modelPath))
+            File.Copy(modelPath, copy, overwrite: true);
+    }
+
+    private static void WriteConfiguration(Utf8JsonWriter json, SentencePieceModel model, SpecialTokens special)
+    {
+        json.WriteStartObject();
+        // The class that takes tokenizer.json as it is, in every version of Transformers.
+        json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
+        foreach (var (role, token) in special.Roles)
+            json.WriteString(role, token);
+        json.WriteBoolean("add_bos_token", false);
+        json.WriteBoolean("add_eos_token", false);
+        json.WriteBoolean("add_prefix_space", model.Normalizer!.AddDummyPrefix);
+        json.WriteBoolean("clean_up_tokenization_spaces", false);
+        json.WriteNumber("extra_ids", 0);      // T5Tokenizer: no pieces of its own
+        json.WriteBoolean("legacy", true);     // T5Tokenizer, LlamaTokenizer: text goes to SentencePiece as it is
+        json.WriteBoolean("use_default_system_prompt", false);
+        json.WriteNumber("model_max_length", 1_000_000_000_000); // no limit of the tokenizer's own
+        json.WriteStartObject("added_tokens_decoder");
+        foreach (var (id, token) in special.Tokens)
+        {
+            json.WriteStartObject(id.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            SpecialTokens.WriteFields(json, token);
+            json.WriteEndObject();
+        }
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static void WriteJson(string path, Action<Utf8JsonWriter> write)
+    {
+        using var file = File.Create(path);
+        using (var json = new Utf8JsonWriter(file, _format))
+            write(json);
+        file.WriteByte((byte)'\n');
+    }
+}
