@@ -53,8 +53,8 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
     private void Observe(TrainerProtocol.StepCompleted step)
     {
         _meter.Add(step);
-        if (StartTrace.TakeLine() is { } start)
-            screen.WriteLine(start);
+        if (step.Step == _first + 1 && StartTrace.Result is { } start)
+            screen.WriteLine(FormattableString.Invariant($"first step after {start.FirstStep:F1} s"));
         if (screen.IsLive)
             screen.ShowProgress(_meter.Read().Fields);
         else if (step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)

@@ -8,26 +8,12 @@ using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
 
 namespace Streaming.Model.Fused;
 
-/// <summary>What the fused engine is built for.</summary>
-/// <param name="Rows">Sequences a micro-batch.</param>
-/// <param name="Tokens">Tokens a sequence.</param>
-/// <param name="Device">GPU index.</param>
-/// <param name="Deterministic">Two runs agree to the last bit; costs a little speed.</param>
-/// <param name="KernelCache">Folder of compiled kernels.</param>
-/// <param name="Precision">bf16, fp16, or fp8, which needs compute capability 8.9.</param>
-/// <param name="WideResidual">The residual stream and its gradient are float32, as in Transformers under autocast, instead of 16 bits.</param>
-public sealed record FusedEngineOptions(
-    int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false);
-
 /// <summary>
 /// Mistral trained on one CUDA GPU without autograd: 16-bit products with float32 accumulation, float32 master weights, gradients and
 /// moments in flat buffers, activations in one arena, the micro-step and the optimiser step replayed as CUDA graphs.
 /// </summary>
 public sealed unsafe class FusedEngine : ITrainingEngine
 {
-    // Blocks of a grid's second dimension, of which FlashAttention-2 takes one a document.
-    private const int MaximalDocuments = 65_535;
-
     private readonly OptimizerKind _optimizer;
     private readonly FusedEngineOptions _options;
     private readonly FusedShape _shape;
@@ -42,12 +28,11 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly MatrixProducts? _muonProducts;
     private readonly StepTimer _timer;
     private readonly InputStaging _input;
-    private readonly LibtorchAttention.State[] _states;
+    private readonly PassGraphs _graphs;
     private readonly nint _hostScalars;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
-    private nint _trainGraph, _evaluateGraph, _updateGraph;
-    private int _documents;
+    private CudaGraph? _updateGraph;
     private bool _weightsChanged = true;
     private LossScaling? _lossScale;
 
@@ -99,7 +84,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
         _input = new InputStaging(_device, _buffers, model);
-        _states = new LibtorchAttention.State[_shape.Layers];
+        _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         var entries = _layout.Entries.ToDictionary(entry => entry.Name);
         Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
@@ -121,8 +106,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     public long ParameterCount => _layout.ParameterCount;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
-    public string Description =>
-        $"fused, {PrecisionName} with float32 {(_options.WideResidual ? "residual stream and " : "")}master weights, {OptimizerName}, {_device.Name}";
+    public string Description => $"fused, {_options.Describe(_optimizer)}, {_device.Name}";
 
     public LossScaling? LossScale
     {
@@ -143,14 +127,14 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         Upload(batch, microBatches);
         if (_weightsChanged) Calibrate();
-        Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
+        _graphs.Train();
         _input.Release();
     }
 
     public StepResult Update(double learningRate)
     {
         UploadScalars(_update.Scalars(learningRate, Step + 1));
-        Check(cuGraphLaunch(_updateGraph, _device.Stream), "launch the optimiser step");
+        _updateGraph!.Launch();
         _buffers.Flat.Moments.Updated();
         var scalars = ReadScalars();
         var finite = scalars.Finite != 0;
@@ -164,7 +148,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var pending = ReadScalars().Loss; // of a step under way
         Upload(batch, microBatches: 1);
         if (_weightsChanged) Calibrate();
-        Check(cuGraphLaunch(_evaluateGraph, _device.Stream), "launch the evaluation");
+        _graphs.Evaluate();
         _input.Release();
         var loss = ReadScalars().Loss;
         Check(cuMemsetD32Async(_buffers.Loss, BitConverter.SingleToUInt32Bits(pending), 1, _device.Stream), "go on with the step's loss");
@@ -238,7 +222,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         if (_buffers.EightBits is not { } eight) return;
         eight.Reset(_device);
         _passes.RoundWeights();
-        for (var i = 0; i < rounds; i++) Check(cuGraphLaunch(_trainGraph, _device.Stream), "launch the micro-step");
+        for (var i = 0; i < rounds; i++) _graphs.Train();
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
@@ -253,24 +237,14 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         {
             var tokens = new int[_buffers.Positions];
             for (var i = 0; i < tokens.Length; i++) tokens[i] = i % _shape.Vocabulary;
-            using (StartTrace.Phase("first pass"))
+            Upload(new MicroBatch(tokens, _options.Rows), microBatches: 1);
+            _graphs.Start(warmed: () =>
             {
-                Upload(new MicroBatch(tokens, _options.Rows), microBatches: 1);
-                _passes.Forward(_states);
-                _passes.Backward(_states);
-                _device.Synchronize();
-            }
-            _input.Release();
-            foreach (var state in _states) _attention.Release(state);
-            _products.SavePlans();
-            _muonProducts?.SavePlans();
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            using (StartTrace.Phase("graphs"))
-            {
-                RecordPasses();
-                _updateGraph = Record(QueueUpdate);
-            }
+                _input.Release();
+                _products.SavePlans();
+                _muonProducts?.SavePlans();
+            });
+            _updateGraph = CudaGraph.Record(_device, "the optimiser step", QueueUpdate);
         }
         finally
         {
@@ -307,49 +281,6 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _weightsChanged = true;
     }
 
-    private void RecordPasses()
-    {
-        _trainGraph = Record(() =>
-        {
-            _passes.Forward(_states);
-            _passes.Backward(_states);
-        });
-        _evaluateGraph = Record(() => _passes.Forward(null));
-    }
-
-    // From the first micro-batch on whose rows hold several documents, attention is FlashAttention-2's for variable lengths. The graphs
-    // have room for a number of documents, unused ones are empty, and are recorded anew where a micro-batch has more.
-    private void MakeRoomForDocuments(int documents)
-    {
-        if (documents > MaximalDocuments)
-            throw new NotSupportedException($"a micro-batch holds {documents} documents, attention takes up to {MaximalDocuments}: lower training.per-device-train-batch-size");
-        var room = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(documents, 4 * _options.Rows));
-        _documents = Math.Min(room, Math.Min(MaximalDocuments, _buffers.Positions));
-        _device.Synchronize();
-        DestroyGraph(ref _trainGraph);
-        DestroyGraph(ref _evaluateGraph);
-        foreach (var state in _states) _attention.Release(state);
-        _attention.UseDocuments(_buffers.Boundaries, _documents);
-        // Its kernels are loaded by a first run, on what the boundaries were last and whatever lies in the arena; the results are discarded.
-        var warm = _attention.Forward(_buffers.Arena + (nint)_buffers.Plan.Packed[0]);
-        _attention.Release(_attention.Backward(warm, _buffers.Arena + (nint)_buffers.Plan.DAttention).Tensors);
-        _attention.Release(warm);
-        _device.Synchronize();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        RecordPasses();
-    }
-
-    private nint Record(Action queue)
-    {
-        Check(cuStreamBeginCapture_v2(_device.Stream, CaptureRelaxed), "begin a capture");
-        queue();
-        Check(cuStreamEndCapture(_device.Stream, out var graph), "end a capture");
-        Check(cuGraphInstantiateWithFlags(out var executable, graph, 0), "instantiate a graph");
-        _ = cuGraphDestroy(graph);
-        return executable;
-    }
-
     private void QueueUpdate()
     {
         _update.Queue(_timer.Lap);
@@ -359,7 +290,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private void Upload(MicroBatch batch, int microBatches)
     {
         var (documents, predicted) = _input.Upload(batch);
-        if (documents > _options.Rows && documents > _documents) MakeRoomForDocuments(documents);
+        _graphs.MakeRoom(documents);
         // A token's weight in the mean loss and its gradient; where nothing is predicted there is nothing to weigh.
         var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
         *_input.Scalar = weight;
@@ -372,12 +303,6 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
     }
 
-    private static void DestroyGraph(ref nint graph)
-    {
-        if (graph != 0) _ = cuGraphExecDestroy(graph);
-        graph = 0;
-    }
-
     private StepScalars ReadScalars()
     {
         Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Flat.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
@@ -386,27 +311,11 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return *(StepScalars*)_hostScalars;
     }
 
-    private string PrecisionName => _options.Precision switch
-    {
-        Precision.Float8 => "fp8 and bf16",
-        Precision.Float16 => "fp16",
-        _ => "bf16",
-    };
-
-    private string OptimizerName => _optimizer switch
-    {
-        OptimizerKind.AdamW8Bit => "AdamW with moments of 8 bits",
-        OptimizerKind.Muon => "Muon and AdamW",
-        _ => "AdamW",
-    };
-
     public void Dispose()
     {
         _device.Synchronize();
-        DestroyGraph(ref _trainGraph);
-        DestroyGraph(ref _evaluateGraph);
-        DestroyGraph(ref _updateGraph);
-        foreach (var state in _states) _attention.Release(state);
+        _graphs.Dispose();
+        _updateGraph?.Dispose();
         _attention.Dispose();
         _products.Dispose();
         _muonProducts?.Dispose();

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Streaming.Model.Measurement;
 
@@ -19,7 +18,7 @@ public static class StartTrace
     private static readonly List<StartPhase> s_phases = [];
     private static long s_origin; // timestamp of the process's start
     private static double s_firstStep;
-    private static bool s_runs, s_told;
+    private static bool s_runs;
 
     /// <summary>The program's first statement: what came before was the runtime's own start.</summary>
     public static void Begin()
@@ -52,15 +51,6 @@ public static class StartTrace
             lock (s_gate)
                 return s_firstStep == 0 ? null : (s_firstStep, [.. s_phases.OrderBy(phase => phase.From)]);
         }
-    }
-
-    /// <summary>The result as a line, once a process: <c>first step after 4.31 s (runtime 0.0+0.2, …)</c>, each phase as beginning+length; null otherwise.</summary>
-    public static string? TakeLine()
-    {
-        if (s_told || Result is not var (firstStep, phases)) return null;
-        s_told = true;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"first step after {firstStep:F2} s ({string.Join(", ", phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.From:F2}+{phase.Seconds:F2}")))})");
     }
 
     /// <summary>A phase that is over, from a timestamp of <see cref="Stopwatch"/> on.</summary>

@@ -58,23 +58,49 @@ extern "C" __global__ void __launch_bounds__(ROW_BLOCK) rms_norm_forward_e4m3(ui
     norm_forward<true>(0, y8, scaling, x, weight_high, weight_low, count, epsilon);
 }
 
+// This thread's columns of the weight; 0 past the row's end.
+static __device__ __forceinline__ void load_weight(float* weight, const half_bits* weight_high, const master_rest* weight_low)
+{
+#pragma unroll
+    for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
+    {
+        int column = (threadIdx.x % ROW_THREADS + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
+        weight[i] = column < HIDDEN ? join_master(weight_high[column], weight_low[column]) : 0.0f;
+    }
+}
+
+// partials (gridDim, D) = the block's share of the weight gradient: its rows join in shared memory, one after the other.
+static __device__ __forceinline__ void join_weight_gradient(float* partials, const float* weight_gradient)
+{
+    __shared__ float shares[ROWS_PER_BLOCK == 1 ? 1 : HIDDEN]; // unused by a block of one row, whose width may not fit
+    for (int group = 0; group < ROWS_PER_BLOCK; group++)
+    {
+        if (threadIdx.x / ROW_THREADS == group)
+        {
+#pragma unroll
+            for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
+            {
+                int column = (threadIdx.x % ROW_THREADS + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
+                if (column >= HIDDEN) continue;
+                float share = group == 0 ? weight_gradient[i] : shares[column] + weight_gradient[i];
+                if (group < ROWS_PER_BLOCK - 1) shares[column] = share;
+                else partials[(uint64)blockIdx.x * HIDDEN + column] = share;
+            }
+        }
+        __syncthreads();
+    }
+}
+
 template <bool EIGHT_BITS>
 static __device__ __forceinline__ void norm_backward(uint4* d_residual, uint2* d_residual8, Scaling* scaling, uint4* y, float* partials,
     const uint4* x, const uint4* d_y, const half_bits* weight_high, const master_rest* weight_low, int count, float epsilon, int add)
 {
     __shared__ float scratch[2][ROW_BLOCK / 32][2];
-    __shared__ float shares[ROWS_PER_BLOCK == 1 ? 1 : HIDDEN]; // unused by a block of one row, whose width may not fit
     const int row_vectors = HIDDEN / VECTOR;
     int lane = threadIdx.x % ROW_THREADS, turn = 0;
     float factor = EIGHT_BITS ? scaling->scale : 0.0f, largest = 0.0f;
-    float weight[ROW_VECTORS * VECTOR], weight_gradient[ROW_VECTORS * VECTOR];
-#pragma unroll
-    for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
-    {
-        int column = (lane + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
-        weight[i] = column < HIDDEN ? join_master(weight_high[column], weight_low[column]) : 0.0f;
-        weight_gradient[i] = 0.0f;
-    }
+    float weight[ROW_VECTORS * VECTOR], weight_gradient[ROW_VECTORS * VECTOR] = {};
+    load_weight(weight, weight_high, weight_low);
 
     // Every thread takes every turn, since row_sums is a barrier; rows from `count` on are empty.
     for (int first_row = blockIdx.x * ROWS_PER_BLOCK; first_row < count; first_row += gridDim.x * ROWS_PER_BLOCK)
@@ -136,23 +162,7 @@ static __device__ __forceinline__ void norm_backward(uint4* d_residual, uint2* d
 
     if (EIGHT_BITS) record_largest(scaling, largest);
 
-    // The rows of the block join in shared memory, one after the other.
-    for (int group = 0; group < ROWS_PER_BLOCK; group++)
-    {
-        if (threadIdx.x / ROW_THREADS == group)
-        {
-#pragma unroll
-            for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
-            {
-                int column = (lane + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
-                if (column >= HIDDEN) continue;
-                float share = group == 0 ? weight_gradient[i] : shares[column] + weight_gradient[i];
-                if (group < ROWS_PER_BLOCK - 1) shares[column] = share;
-                else partials[(uint64)blockIdx.x * HIDDEN + column] = share;
-            }
-        }
-        __syncthreads();
-    }
+    join_weight_gradient(partials, weight_gradient);
 }
 
 // Given d_y (N, D), the gradient of y:

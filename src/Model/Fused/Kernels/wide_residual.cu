@@ -165,18 +165,11 @@ static __device__ __forceinline__ void norm_backward_wide(uint4* d_stream, uint4
     int count, int add)
 {
     __shared__ float scratch[2][ROW_BLOCK / 32][2];
-    __shared__ float shares[ROWS_PER_BLOCK == 1 ? 1 : HIDDEN]; // unused by a block of one row, whose width may not fit
     const int row_vectors = HIDDEN / VECTOR;
     int lane = threadIdx.x % ROW_THREADS, turn = 0;
     float factor = EIGHT_BITS ? scaling->scale : 0.0f, largest = 0.0f;
-    float weight[ROW_VECTORS * VECTOR], weight_gradient[ROW_VECTORS * VECTOR];
-#pragma unroll
-    for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
-    {
-        int column = (lane + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
-        weight[i] = column < HIDDEN ? join_master(weight_high[column], weight_low[column]) : 0.0f;
-        weight_gradient[i] = 0.0f;
-    }
+    float weight[ROW_VECTORS * VECTOR], weight_gradient[ROW_VECTORS * VECTOR] = {};
+    load_weight(weight, weight_high, weight_low);
 
     // Every thread takes every turn, since row_sums is a barrier; rows from `count` on are empty.
     for (int first_row = blockIdx.x * ROWS_PER_BLOCK; first_row < count; first_row += gridDim.x * ROWS_PER_BLOCK)
@@ -241,23 +234,7 @@ static __device__ __forceinline__ void norm_backward_wide(uint4* d_stream, uint4
 
     if (EIGHT_BITS) record_largest(scaling, largest);
 
-    // The rows of the block join in shared memory, one after the other.
-    for (int group = 0; group < ROWS_PER_BLOCK; group++)
-    {
-        if (threadIdx.x / ROW_THREADS == group)
-        {
-#pragma unroll
-            for (int i = 0; i < ROW_VECTORS * VECTOR; i++)
-            {
-                int column = (lane + i / VECTOR * ROW_THREADS) * VECTOR + i % VECTOR;
-                if (column >= HIDDEN) continue;
-                float share = group == 0 ? weight_gradient[i] : shares[column] + weight_gradient[i];
-                if (group < ROWS_PER_BLOCK - 1) shares[column] = share;
-                else partials[(uint64)blockIdx.x * HIDDEN + column] = share;
-            }
-        }
-        __syncthreads();
-    }
+    join_weight_gradient(partials, weight_gradient);
 }
 
 // Given d_y (N, D), the gradient of y (N, D), and the rows' scales (N):
