@@ -51,6 +51,7 @@ internal sealed class FusedOptimizer
         FirstCorrection = (float)(1.0 - Math.Pow(_options.Beta1, step)),
         SecondCorrection = (float)Math.Sqrt(1.0 - Math.Pow(_options.Beta2, step)),
         MaximumNorm = (float)_options.MaxGradientNorm,
+        Step = (uint)step,
     };
 
     /// <summary>Norm, clipping, loss scale, update of all weights; the gradient is zero afterwards.</summary>
@@ -92,7 +93,7 @@ internal sealed class FusedOptimizer
         _kernels.Launch("adamw_8bit", BlocksFor(range.Count / BlockQuantization.BlockLength, WarpsPerBlock), Block,
             _buffers.High(range.Begin), _buffers.Low(range.Begin), _buffers.Gradient(range.Begin),
             moments.Base + (nint)range.First, moments.Base + (nint)range.Second, moments.Base + (nint)range.FirstScales, moments.Base + (nint)range.SecondScales,
-            moments.CodeValues, _buffers.Scalars, range.Count, FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
+            moments.CodeValues, _buffers.Scalars, range.Count, range.Begin / 8, FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
     }
 
     private void Muon(MuonPlan.Batch batch, MomentRange range, Action<string> lap)

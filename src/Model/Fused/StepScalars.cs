@@ -6,13 +6,15 @@ namespace Streaming.Model.Fused;
 [StructLayout(LayoutKind.Sequential)]
 internal struct StepScalars
 {
-    public float LossScale, LossWeight, LearningRate, FirstCorrection, SecondCorrection, MaximumNorm, Loss, Norm, GradientFactor, Finite, GoodSteps;
+    public float LossScale, LossWeight, LearningRate, FirstCorrection, SecondCorrection, MaximumNorm;
+    public uint Step;
+    public float Loss, Norm, GradientFactor, Finite, GoodSteps;
 
     /// <summary>Room in device memory.</summary>
     public const int Bytes = 64;
 
-    public const int LossWeightOffset = 4, LossOffset = 24, GoodStepsOffset = 40;
+    public const int LossWeightOffset = 4, LossOffset = 28, GoodStepsOffset = 44;
 
-    /// <summary>What the host writes before each update, from <see cref="LearningRate"/> to <see cref="MaximumNorm"/>.</summary>
-    public const int UpdateOffset = 8, UpdateBytes = 16;
+    /// <summary>What the host writes before each update, from <see cref="LearningRate"/> to <see cref="Step"/>.</summary>
+    public const int UpdateOffset = 8, UpdateBytes = 20;
 }

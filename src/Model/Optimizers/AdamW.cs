@@ -99,20 +99,20 @@ internal sealed class AdamW : IDisposable
             denominator.AddInPlace(_epsilon);
             parameter.Weight.addcdiv_(parameter.FirstMoment, denominator, stepSize);
             if (parameter.Rule == UpdateRule.AdamW8Bit)
-                RoundMoments(parameter);
+                RoundMoments(parameter, (uint)step);
         }
         GC.KeepAlive(this);
     }
 
     /// <summary>What 8 bits keep of the moments; they still take float32's memory here.</summary>
-    private static void RoundMoments(OptimizedParameter parameter)
+    private static void RoundMoments(OptimizedParameter parameter, uint step)
     {
         var values = new float[parameter.FirstMoment.NumberOfElements];
         HostTensors.Read(parameter.FirstMoment, values);
-        BlockQuantization.Round(values, isFirst: true);
+        BlockQuantization.RoundAtRandom(values, isFirst: true, step);
         HostTensors.Write(parameter.FirstMoment, values);
         HostTensors.Read(parameter.SecondMoment, values);
-        BlockQuantization.Round(values, isFirst: false);
+        BlockQuantization.RoundAtRandom(values, isFirst: false, step);
         HostTensors.Write(parameter.SecondMoment, values);
     }
 

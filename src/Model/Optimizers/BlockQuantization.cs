@@ -8,7 +8,7 @@ namespace Streaming.Model.Optimizers;
 /// A code counts through decades of ten times finer values: 64 from 0.1 to 1, 32 from 0.01 to 0.1, down to 2, evenly spaced. Two things
 /// differ from the paper's: 1 and -1 have codes of their own in place of the two smallest magnitudes, so that rounding what was rounded
 /// before gives the same bytes and a checkpoint in float32 loses nothing; and of the second moment it is the square root that is
-/// rounded (twice as many values a decade), never to zero: an update divides by it.
+/// rounded (twice as many values a decade), never to zero: an update divides by it. An update rounds at random (<see cref="RoundAtRandom"/>).
 /// </remarks>
 internal static class BlockQuantization
 {
@@ -62,16 +62,48 @@ internal static class BlockQuantization
         }
     }
 
-    /// <summary>Replaces moments by what their codes stand for.</summary>
-    public static void Round(Span<float> moments, bool isFirst)
+    /// <summary>
+    /// Replaces moments by what one of the two codes beside each stands for, drawn so that the moment is the mean. Rounding to the
+    /// nearest would hold moments fast that shrink by less than half a code's width a step.
+    /// </summary>
+    /// <param name="moments">A parameter's.</param>
+    /// <param name="isFirst">First moments; otherwise second ones, of which the square root is rounded.</param>
+    /// <param name="step">The step's number, which decides with the place of a moment what is drawn.</param>
+    public static void RoundAtRandom(Span<float> moments, bool isFirst, uint step)
     {
-        Span<byte> codes = stackalloc byte[BlockLength];
         for (var start = 0; start < moments.Length; start += BlockLength)
         {
             var block = moments.Slice(start, Math.Min(BlockLength, moments.Length - start));
-            if (isFirst) RestoreFirst(codes, RoundFirst(block, codes), block);
-            else RestoreSecond(codes, RoundSecond(block, codes), block);
+            var largest = 0f;
+            foreach (var moment in block) largest = Math.Max(largest, Math.Abs(moment));
+            var (scale, inverse) = ScaleOf(isFirst ? largest : MathF.Sqrt(largest));
+            for (var i = 0; i < block.Length; i++)
+            {
+                var x = (isFirst ? Math.Abs(block[i]) : MathF.Sqrt(block[i])) * inverse;
+                var value = scale * (isFirst ? Draw(FirstValues, x, Chance(start + i, step, 0)) : Math.Max(Draw(SecondValues, x, Chance(start + i, step, 2)), x > 0 ? SecondValues[1] : 0));
+                block[i] = isFirst ? MathF.CopySign(value, block[i]) : value * value;
+            }
         }
+    }
+
+    // The value above x with the probability that makes x the mean.
+    private static float Draw(float[] values, float x, float chance)
+    {
+        var above = Array.BinarySearch(values, x) is var found && found >= 0 ? found : Math.Min(~found, values.Length - 1);
+        if (values[above] <= x) return values[above];
+        return x - values[above - 1] > chance * (values[above] - values[above - 1]) ? values[above] : values[above - 1];
+    }
+
+    // As the kernel draws: 8 bits for each of 8 neighbours, two words for the first moments and two for the second.
+    private static float Chance(int element, uint step, uint word) =>
+        ((Noise((Noise(step) ^ (4 * (uint)(element / 8))) + word + (uint)(element % 8 / 4)) >> (8 * (element % 4)) & 0xff) + 0.5f) / 256;
+
+    /// <summary>32 random bits of each <paramref name="x"/>: a step of PCG and its output function (Jarzynski and Olano 2020).</summary>
+    private static uint Noise(uint x)
+    {
+        x = x * 747796405u + 2891336453u;
+        x = ((x >> (int)((x >> 28) + 4)) ^ x) * 277803737u;
+        return x >> 22 ^ x;
     }
 
     /// <summary>The code of the value nearest to <paramref name="x"/>, from 0 to 1; below <paramref name="least"/> of the finest decade it is zero.</summary>

@@ -74,7 +74,7 @@ public sealed class OptimizerKindSpec
             var values = new float[parameter.Shape.Aggregate(1, (product, size) => product * (int)size)];
             parameter.Read(StateKind.FirstMoment, values);
             var rounded = (float[])values.Clone();
-            Streaming.Model.Optimizers.BlockQuantization.Round(rounded, isFirst: true);
+            Streaming.Model.Optimizers.BlockQuantization.RoundAtRandom(rounded, isFirst: true, step: 9); // which leaves alone what was rounded
             if (parameter.Name.Contains("proj", StringComparison.Ordinal) || parameter.Name.StartsWith("lm_head", StringComparison.Ordinal)) Assert.Equal(rounded, values);
             else Assert.NotEqual(rounded, values);
         }

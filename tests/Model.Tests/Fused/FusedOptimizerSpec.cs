@@ -42,12 +42,12 @@ public sealed class FusedOptimizerSpec
                 var (actual, expected) = (Machine.Read(parameter, StateKind.Weight), reference.Read(parameter.Name));
                 var largest = actual.Zip(expected, (a, b) => Math.Abs(a - b)).Max();
                 var mean = actual.Zip(expected, (a, b) => Math.Abs(a - b)).Average();
-                // AdamW rounds alike but for the order of operations: nothing beside a step of 1e-3. In 8 bits a moment now and then falls on
-                // the other side of a boundary, and its update errs by a code. Muon's products round to bf16 in another order.
+                // AdamW rounds alike but for the order of operations: nothing beside a step of 1e-3. In 8 bits each draws its own codes (an
+                // element's place in the flat buffer is not its place in the parameter), which moves weights by 0.9 % of a step in the mean. Muon's products round to bf16 in another order.
                 var (largestAllowed, meanAllowed) = UpdateRules.For(options.Kind, Role(fused.Shape, parameter.Name)) switch
                 {
                     UpdateRule.AdamW => (2e-6, 1e-7),
-                    UpdateRule.AdamW8Bit => (2e-4, 2e-6),
+                    UpdateRule.AdamW8Bit => (0.2 * Steps * Rate, 0.02 * Steps * Rate),
                     _ => (0.2 * Steps * Rate, 0.02 * Steps * Rate),
                 };
                 Assert.True(largest <= largestAllowed && mean <= meanAllowed, $"{parameter.Name}: {largest:g3} at most, {mean:g3} on average");
@@ -129,7 +129,7 @@ public sealed class FusedOptimizerSpec
         {
             for (var i = 0; i < gradients.Length; i++) _bench.Device.Upload<float>(_buffers.Gradient(_layout.Entries[i].Offset), gradients[i]);
             var scalars = _optimizer.Scalars(rate, step);
-            var update = new[] { scalars.LearningRate, scalars.FirstCorrection, scalars.SecondCorrection, scalars.MaximumNorm };
+            var update = new[] { scalars.LearningRate, scalars.FirstCorrection, scalars.SecondCorrection, scalars.MaximumNorm, BitConverter.UInt32BitsToSingle(scalars.Step) };
             _bench.Device.Upload<float>(_buffers.Scalars + StepScalars.UpdateOffset, update);
             Assert.Equal(StepScalars.UpdateBytes, update.Length * sizeof(float));
             _optimizer.Queue(_ => { });

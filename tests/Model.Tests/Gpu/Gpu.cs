@@ -26,9 +26,10 @@ internal static class Gpu
         FusedEngine.Create(config, optimizer, new FusedEngineOptions(rows, tokens, Device: 0, deterministic,
             Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide), weights);
 
-    /// <summary>The reference engine in float32 on the GPU.</summary>
-    public static ReferenceEngine Reference(MistralConfig config, OptimizerOptions optimizer, IWeightSource weights) =>
-        new(config, optimizer, Devices.Parse("cuda:0"), Precision.Float32, weights);
+    /// <summary>The reference engine on the GPU.</summary>
+    public static ReferenceEngine Reference(
+        MistralConfig config, OptimizerOptions optimizer, IWeightSource weights, Precision precision = Precision.Float32) =>
+        new(config, optimizer, Devices.Parse("cuda:0"), precision, weights);
 
     /// <summary>Shows a measured figure beside the test's result, so that bounds can be judged.</summary>
     public static void Tell(FormattableString line) => TestContext.Current.TestOutputHelper?.WriteLine(FormattableString.Invariant(line));

@@ -52,26 +52,38 @@ public sealed class ReferenceEngineAgreementSpec
         Assert.True(measured.Worst < worst, $"{measured.Name}: {measured.Worst}");
     }
 
-    // Rounding errors grow while the loss falls steeply; against Transformers on real text, 0.006 was the most in the first 50 steps.
+    // Rounding errors grow while the loss falls steeply, whoever makes them: the measure is the reference engine itself in bf16.
     [Theory]
-    [InlineData(Precision.BFloat16, false, 0.05)]
-    [InlineData(Precision.BFloat16, true, 0.05)]
-    [InlineData(Precision.Float8, false, 0.2)]
+    [InlineData(Precision.BFloat16, false, 3)]
+    [InlineData(Precision.BFloat16, true, 1.5)]
+    [InlineData(Precision.Float8, true, 4)]
     public void A_hundred_steps_follow_the_reference_engine(Precision precision, bool wide, double most)
     {
         Gpu.Require(precision);
-        var weights = new RandomWeights(Recipe, 1);
-        var expected = Train(Gpu.Reference(Recipe, new OptimizerOptions(), weights));
-        var actual = Train(Gpu.Fused(Recipe, new OptimizerOptions(), weights, Rows, Tokens, precision, wide));
+        var expected = s_float32.Value;
+        var rounded = Differences("reference engine, bf16", s_bfloat16.Value, expected);
+        var actual = Train(Gpu.Fused(Recipe, new OptimizerOptions(), new RandomWeights(Recipe, 1), Rows, Tokens, precision, wide));
+        var differences = Differences($"fused engine, {precision}{(wide ? ", float32 residual" : "")}", actual, expected);
 
-        var differences = actual.Zip(expected, (a, e) => Math.Abs((double)a.Loss - e.Loss)).ToArray();
-        for (var step = 0; step < Steps; step += 9)
-            Gpu.Tell($"step {step + 1}: loss {actual[step].Loss:f4}, float32 {expected[step].Loss:f4}, gradient norm {actual[step].GradientNorm:f3}, {expected[step].GradientNorm:f3}");
-        Gpu.Tell($"largest difference {differences.Max():f4} at step {Array.IndexOf(differences, differences.Max()) + 1}, mean {differences.Average():f4}");
         Assert.True(expected[^1].Loss < expected[0].Loss - 2, "the text has something to learn");
-        Assert.True(differences.Max() < most, $"largest difference {differences.Max()}");
-        Assert.True(differences.Average() < most / 4, $"mean difference {differences.Average()}");
+        Assert.Equal(expected[0].Loss, actual[0].Loss, precision == Precision.Float8 ? 0.01 : 0.004);
         Assert.Equal(expected[0].GradientNorm, actual[0].GradientNorm, (precision == Precision.Float8 ? 0.1 : 0.01) * expected[0].GradientNorm);
+        Assert.True(differences.Max() < most * rounded.Max(), $"largest difference {differences.Max()}");
+        Assert.True(differences.Average() < most * rounded.Average(), $"mean difference {differences.Average()}");
+    }
+
+    // Once for all cases, and never beside a fused engine.
+    private static readonly Lazy<StepResult[]> s_float32 = new(() => Train(Gpu.Reference(Recipe, new OptimizerOptions(), new RandomWeights(Recipe, 1))));
+    private static readonly Lazy<StepResult[]> s_bfloat16 =
+        new(() => Train(Gpu.Reference(Recipe, new OptimizerOptions(), new RandomWeights(Recipe, 1), Precision.BFloat16)));
+
+    private static double[] Differences(string who, StepResult[] actual, StepResult[] expected)
+    {
+        double[] differences = [.. actual.Zip(expected, (a, e) => Math.Abs((double)a.Loss - e.Loss))];
+        for (var step = 0; step < Steps; step += 33)
+            Gpu.Tell($"{who}, step {step + 1}: loss {actual[step].Loss:f4}, float32 {expected[step].Loss:f4}, gradient norm {actual[step].GradientNorm:f3}, {expected[step].GradientNorm:f3}");
+        Gpu.Tell($"{who}: largest difference {differences.Max():f4} at step {Array.IndexOf(differences, differences.Max()) + 1}, mean {differences.Average():f4}");
+        return differences;
     }
 
     private static StepResult[] Train(ITrainingEngine engine)

@@ -67,6 +67,35 @@ public sealed class BlockQuantizationSpec
     });
 
     [Fact]
+    public void A_moment_is_the_mean_of_what_it_is_rounded_to_at_random() => Block.Sample(moments =>
+    {
+        foreach (var isFirst in new[] { true, false })
+        {
+            const int draws = 256;
+            float[] exact = isFirst ? moments : [.. moments.Select(moment => moment * moment)];
+            var scale = isFirst ? moments.Max(Math.Abs) : MathF.Sqrt(exact.Max());
+            if (scale < BlockQuantization.SmallestScale) return;
+            var means = new double[moments.Length];
+            for (uint step = 0; step < draws; step++)
+            {
+                var rounded = (float[])exact.Clone();
+                BlockQuantization.RoundAtRandom(rounded, isFirst, step);
+                for (var i = 0; i < means.Length; i++) means[i] += (isFirst ? rounded[i] : Math.Sqrt(rounded[i])) / scale / draws;
+            }
+            var values = isFirst ? BlockQuantization.FirstValues : BlockQuantization.SecondValues;
+            for (var i = 0; i < means.Length; i++)
+            {
+                var x = isFirst ? moments[i] / scale : Math.Sqrt(exact[i]) / scale;
+                if (!isFirst && Math.Abs(x) < values[1]) continue; // never to zero
+                var above = Array.FindIndex(values, value => value >= Math.Abs(x));
+                var width = above <= 0 ? 0 : values[above] - values[above - 1];
+                // A fair coin's mean over 256 draws strays by 0.03; six times that, and float32.
+                Assert.Equal(x, means[i], 0.19 * width + 1e-6);
+            }
+        }
+    }, iter: 30);
+
+    [Fact]
     public void The_smallest_scale_that_is_kept_loses_nothing()
     {
         // Every code at once, at the scale whose smallest squares are denormal.

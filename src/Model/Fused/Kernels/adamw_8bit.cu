@@ -12,37 +12,48 @@
 #define SECOND_CODES (2 * SECOND_FRACTIONS)
 #define SMALLEST_SCALE 3.5527137e-15f // 2^-48: a block of smaller values is zero; beside epsilon they move nothing, and their squares vanish
 
-// The code of the nearest value to x, from 0 on; x below `least` of the finest decade is zero.
-static __device__ __forceinline__ uint32 dynamic_code(float x, int fractions, float least)
+// 32 random bits of each x: a step of PCG and its output function (Jarzynski and Olano 2020).
+static __device__ __forceinline__ uint32 noise(uint32 x)
 {
-    float width = 1.0f / fractions;
-    if (x > 1.0f - 0.225f * width) return 2 * fractions - 1;
-    while (fractions > 2 && x < 0.1f + 0.18f * width) // halfway between a decade's smallest value and the next one's largest
-    {
-        x *= 10.0f;
-        fractions >>= 1;
-        width *= 2.0f;
-    }
-    if (x == 0.0f || (fractions == 2 && x < least)) return 0;
-    int index = (int)((x - 0.1f) * (fractions / 0.9f));
-    if (index < 0) index = 0;
-    if (index >= fractions) index = fractions - 1;
-    return fractions - 1 + index;
+    x = x * 747796405u + 2891336453u;
+    x = ((x >> ((x >> 28) + 4)) ^ x) * 277803737u;
+    return x >> 22 ^ x;
 }
 
-static __device__ __forceinline__ uint32 first_code(float x)
+// The code of one of the two values beside x, from 0 to 1: of the one above with the probability that makes x the mean, as `chance`, in
+// the lowest 8 bits, decides. Rounding to the nearest would hold moments fast that shrink by less than half a code's width a step.
+static __device__ __forceinline__ uint32 dynamic_code(float x, int fractions, const float* values, uint32 chance)
 {
-    return dynamic_code(fabsf(x), FIRST_FRACTIONS, 0.1625f) | (__float_as_uint(x) >> 31 << 7);
+    int top = 2 * fractions - 1;
+    float decade = x;
+    for (; fractions > 2 && decade < 0.1f; fractions >>= 1) decade *= 10.0f;
+    int code = fractions - 1 + (int)floorf((decade - 0.1f) * (fractions / 0.9f) - 0.5f);
+    if (code < 0) code = 0;
+    if (code > top - 1) code = top - 1;
+    if (values[code] > x && code > 0) code--; // the value below, which the line above may miss by one
+    else if (values[code + 1] <= x && code < top - 1) code++;
+    float below = values[code], above = values[code + 1];
+    return code + (x - below > ((chance & 0xffu) + 0.5f) / 256.0f * (above - below));
+}
+
+static __device__ __forceinline__ uint32 first_code(float x, const float* values, uint32 chance)
+{
+    return dynamic_code(fabsf(x), FIRST_FRACTIONS, values, chance) | (__float_as_uint(x) >> 31 << 7);
 }
 
 // What is not zero stays so: an update divides by it.
-static __device__ __forceinline__ uint32 second_code(float x) { return dynamic_code(x, SECOND_FRACTIONS, 0.0f); }
+static __device__ __forceinline__ uint32 second_code(float x, const float* values, uint32 chance)
+{
+    uint32 code = dynamic_code(x, SECOND_FRACTIONS, values, chance);
+    return code == 0 && x > 0.0f ? 1 : code;
+}
 
 // Updates count elements (a multiple of 8), all of which decay, and clears the gradient. codes (count rounded up to whole blocks);
-// scales (blocks); values (FIRST_CODES + SECOND_CODES): what codes stand for. The block of threads is a multiple of 32.
+// scales (blocks); values (FIRST_CODES + SECOND_CODES): what codes stand for; first_vector: where in all weights this part begins, in
+// vectors of 8, so that chance does not depend on how they are divided. The block of threads is a multiple of 32.
 extern "C" __global__ void __launch_bounds__(256) adamw_8bit(half_bits* weight_high, master_rest* weight_low, float4* gradient,
     uint2* first_codes, uint2* second_codes, float* first_scales, float* second_scales, const float* values, const StepScalars* scalars,
-    uint64 count, float first_share, float second_kept, float second_share, float epsilon, float weight_decay)
+    uint64 count, uint64 first_vector, float first_share, float second_kept, float second_share, float epsilon, float weight_decay)
 {
     __shared__ float meaning[FIRST_CODES + SECOND_CODES];
     for (int i = threadIdx.x; i < FIRST_CODES + SECOND_CODES; i += blockDim.x) meaning[i] = values[i];
@@ -97,13 +108,16 @@ extern "C" __global__ void __launch_bounds__(256) adamw_8bit(half_bits* weight_h
         if (v_largest < SMALLEST_SCALE) v_largest = 0.0f;
         float m_inverse = m_largest > 0.0f ? 1.0f / m_largest : 0.0f, v_inverse = v_largest > 0.0f ? 1.0f / v_largest : 0.0f;
         m_codes.x = m_codes.y = v_codes.x = v_codes.y = 0u;
+        uint32 chance = noise(scalars->step) ^ 4 * (uint32)(first_vector + vector);
+        uint32 chances[4] = {noise(chance), noise(chance + 1), noise(chance + 2), noise(chance + 3)};
 #pragma unroll
         for (int k = 0; k < 4; k++)
         {
-            m_codes.x |= first_code(m[k] * m_inverse) << 8 * k;
-            m_codes.y |= first_code(m[k + 4] * m_inverse) << 8 * k;
-            v_codes.x |= second_code(root[k] * v_inverse) << 8 * k;
-            v_codes.y |= second_code(root[k + 4] * v_inverse) << 8 * k;
+            int shift = 8 * k;
+            m_codes.x |= first_code(m[k] * m_inverse, meaning, chances[0] >> shift) << shift;
+            m_codes.y |= first_code(m[k + 4] * m_inverse, meaning, chances[1] >> shift) << shift;
+            v_codes.x |= second_code(root[k] * v_inverse, meaning + FIRST_CODES, chances[2] >> shift) << shift;
+            v_codes.y |= second_code(root[k + 4] * v_inverse, meaning + FIRST_CODES, chances[3] >> shift) << shift;
         }
         first_codes[vector] = m_codes;
         second_codes[vector] = v_codes;

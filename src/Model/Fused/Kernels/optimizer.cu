@@ -9,6 +9,7 @@ struct StepScalars
     float first_correction;      // 1 - beta1^step
     float second_correction;     // sqrt(1 - beta2^step)
     float maximum_norm;          // 0: no clipping
+    uint32 step;                 // the step's number
     float loss;                  // out: mean loss of the step
     float norm;                  // out: global gradient norm before clipping, unscaled
     float gradient_factor;       // out: what gradients are multiplied by: clipping and unscaling
