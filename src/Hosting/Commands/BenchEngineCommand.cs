@@ -67,9 +67,9 @@ internal static class BenchEngineCommand
         if (measured.Operations.Count == 0)
             return;
         var perToken = 1000.0 / (measured.Rows * (double)tokens);
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"operation",-36}{"ms",10}{"calls",7}{"us a call",11}{"us a token",12}"));
-        foreach (var (name, milliseconds, calls) in measured.Operations)
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-36}{milliseconds,10:F3}{calls,7}{1000 * milliseconds / calls,11:F1}{milliseconds * perToken,12:F4}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"operation",-36}{"ms",10}{"calls",7}{"us a call",11}{"us a token",12}{"TFLOP/s",9}{"TB/s",7}"));
+        foreach (var operation in measured.Operations)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{operation.Name,-36}{operation.Milliseconds,10:F3}{operation.Calls,7}{1000 * operation.Milliseconds / operation.Calls,11:F1}{operation.Milliseconds * perToken,12:F4}{operation.TeraflopsPerSecond,9:F0}{operation.TerabytesPerSecond,7:F2}"));
         var total = measured.Operations.Sum(operation => operation.Milliseconds);
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"one micro-step and one update",-36}{total,10:F3}{"",18}{total * perToken,12:F4}"));
     }

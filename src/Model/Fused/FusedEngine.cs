@@ -2,6 +2,7 @@ using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Measurement;
+using Streaming.Model.Optimizers;
 using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
@@ -169,6 +170,15 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             logits[i] = _options.Precision == Precision.Float16 ? (float)BitConverter.UInt16BitsToHalf(bits) : MasterWeight.Join(bits, 0);
         }
         return logits;
+    }
+
+    /// <summary>The least work of one operation of <see cref="Profile"/>, a call; null where it is not stated.</summary>
+    public OperationCost? CostOf(string operation, int calls)
+    {
+        var costs = new OperationCosts(_shape, _buffers.Positions, _options.Tokens, _options.WideResidual, _options.Precision == Precision.Float8);
+        // AdamW in float32 updates what no other rule does.
+        var updated = operation == "adamw" ? _buffers.Flat.Moments.Plan.Ranges.Where(range => range.Rule == UpdateRule.AdamW).Sum(range => range.Count) / calls : _layout.Count;
+        return costs.Of(operation, calls, updated);
     }
 
     /// <summary>One micro-step and one optimiser step without graphs, timed operation by operation; the update uses a learning rate of 0.</summary>

@@ -56,10 +56,10 @@ public static class EngineBenchmark
         return 6 * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
     }
 
-    private static IReadOnlyList<(string Name, double Milliseconds, int Calls)> Laps(FusedEngine engine, int[] tokens, int rows)
+    private static IReadOnlyList<OperationTime> Laps(FusedEngine engine, int[] tokens, int rows)
     {
         engine.Profile(tokens, rows);
-        return engine.Profile(tokens, rows);
+        return [.. engine.Profile(tokens, rows).Select(row => new OperationTime(row.Name, row.Milliseconds, row.Calls, engine.CostOf(row.Name, row.Calls)))];
     }
 }
 
@@ -76,4 +76,17 @@ public static class EngineBenchmark
 public sealed record EngineMeasurement(
     string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes,
     (double FirstStep, IReadOnlyList<StartPhase> Phases)? Start,
-    float Loss, IReadOnlyList<(string Name, double Milliseconds, int Calls)> Operations);
+    float Loss, IReadOnlyList<OperationTime> Operations);
+
+/// <param name="Name">The operation.</param>
+/// <param name="Milliseconds">Of all calls together.</param>
+/// <param name="Calls">How often it ran.</param>
+/// <param name="Cost">The least work of one call; null where it is not stated.</param>
+public sealed record OperationTime(string Name, double Milliseconds, int Calls, OperationCost? Cost)
+{
+    /// <summary>10^12 operations a second, where arithmetic is the limit.</summary>
+    public double? TeraflopsPerSecond => Cost is { Flops: > 0 } cost ? cost.Flops * Calls / Milliseconds / 1e9 : null;
+
+    /// <summary>10^12 bytes a second, where memory is the limit.</summary>
+    public double? TerabytesPerSecond => Cost is { Bytes: > 0 } cost ? cost.Bytes * Calls / Milliseconds / 1e9 : null;
+}
