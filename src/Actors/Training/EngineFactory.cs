@@ -108,22 +108,10 @@ public static class EngineFactory
     private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, FusedStart? early)
     {
         var choice = new FusedEngineOptions(
-            options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache(),
+            options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache.Folder,
             precision, options.Training.WideResidual);
         return early is null
             ? FusedEngine.Create(options.Model, options.Optimizer, choice, source)
             : new FusedEngine(options.Model, options.Optimizer, choice, early.Weights);
-    }
-
-    /// <summary>Where compiled kernels are kept: below <c>XDG_CACHE_HOME</c> or <c>~/.cache</c>, or with temporary files where there is no home.</summary>
-    private static string KernelCache()
-    {
-        var root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (string.IsNullOrEmpty(root) || !Path.IsPathRooted(root))
-        {
-            var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-            root = home.Length > 0 ? Path.Combine(home, ".cache") : Path.GetTempPath();
-        }
-        return Path.Combine(root, "streaming", "kernels");
     }
 }

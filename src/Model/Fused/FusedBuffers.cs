@@ -81,24 +81,12 @@ internal sealed class FusedBuffers
 
     private static int NormBlocksFor(int multiprocessors) => multiprocessors * NormBlocksPerMultiprocessor;
 
-    // cos and sin of position * theta^(-2 i / K), in double, then float32: (T, K/2) each.
     private void UploadAngles(CudaDevice device, FusedShape shape, int tokens)
     {
-        var half = shape.HeadSize / 2;
-        var table = new float[2 * tokens * half];
-        for (var i = 0; i < half; i++)
-        {
-            // Transformers computes the frequencies in float32.
-            var frequency = (float)(1.0 / Math.Pow(shape.Model.RopeTheta, 2.0 * i / shape.HeadSize));
-            for (var position = 0; position < tokens; position++)
-            {
-                var angle = (double)(position * frequency);
-                table[position * half + i] = (float)Math.Cos(angle);
-                table[(tokens + position) * half + i] = (float)Math.Sin(angle);
-            }
-        }
-        device.Upload<float>(Rotary, table);
-        Sine = Rotary + tokens * half * sizeof(float);
+        var (cosine, sine) = RotaryAngles.Table(shape.Model.RopeTheta, shape.HeadSize, tokens);
+        Sine = Rotary + cosine.Length * sizeof(float);
+        device.Upload<float>(Cosine, cosine);
+        device.Upload<float>(Sine, sine);
     }
 }
 

@@ -5,11 +5,9 @@ namespace Streaming.Model.Fused;
 /// <summary>The kernels' CUDA source (embedded from <c>Kernels/</c>) and the macros that fix a model's shape in it.</summary>
 public static class KernelSource
 {
-    private static readonly string[] Files =
-        ["common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu"];
-
     /// <summary>One translation unit that needs no header.</summary>
-    public static string Text { get; } = Read();
+    public static string Text { get; } =
+        Read("common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu");
 
     /// <summary>Macro definitions, <c>NAME=value</c>, in a fixed order.</summary>
     /// <param name="shape">The model.</param>
@@ -27,10 +25,11 @@ public static class KernelSource
         $"HALF_PRECISION={(halfPrecision ? 1 : 0)}",
     ];
 
-    private static string Read()
+    /// <summary>Embedded sources behind one another, each under its own name in the compiler's messages.</summary>
+    internal static string Read(params ReadOnlySpan<string> files)
     {
         var text = new StringBuilder();
-        foreach (var file in Files)
+        foreach (var file in files)
         {
             using var stream = typeof(KernelSource).Assembly.GetManifestResourceStream("kernels/" + file)
                 ?? throw new InvalidOperationException($"the kernel source {file} is not embedded");

@@ -18,11 +18,7 @@ internal sealed unsafe class KernelModule : IKernelQueue, IDisposable
 
     public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments)
     {
-        if (!_functions.TryGetValue(name, out var function))
-        {
-            Check(cuModuleGetFunction(out function, _module, name), $"find kernel {name}");
-            _functions.Add(name, function);
-        }
+        var function = Function(name);
         var pointers = stackalloc void*[arguments.Length];
         fixed (KernelArgument* first = arguments)
         {
@@ -31,6 +27,15 @@ internal sealed unsafe class KernelModule : IKernelQueue, IDisposable
             if (code != 0)
                 throw new CudaException(code, $"launch {name}");
         }
+    }
+
+    /// <summary>The driver's handle of a kernel.</summary>
+    internal nint Function(string name)
+    {
+        if (_functions.TryGetValue(name, out var function)) return function;
+        Check(cuModuleGetFunction(out function, _module, name), $"find kernel {name}");
+        _functions.Add(name, function);
+        return function;
     }
 
     public void Dispose() => _ = cuModuleUnload(_module);

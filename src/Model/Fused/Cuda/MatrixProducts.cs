@@ -8,7 +8,7 @@ namespace Streaming.Model.Fused.Cuda;
 /// W (O, I), y (N, O). Each distinct product is planned once: cuBLASLt's suggestions are timed on the real buffers, the fastest stays,
 /// for later processes too (or the first is taken, where results must not depend on timing).
 /// </summary>
-internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
+internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, IDisposable
 {
     private const long WorkspaceBytes = 32 << 20;
     private const int Suggestions = 12, Repetitions = 4;
@@ -42,8 +42,13 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
     public void SavePlans() => _cache?.Save();
 
     /// <summary>y (rows, outputs) = x (rows, inputs) W^T, plus <paramref name="add"/> (rows, outputs) where it is not 0.</summary>
-    public void Forward(nint y, nint x, nint weight, int rows, int inputs, int outputs, nint add = 0) =>
+    public void Forward(nint y, nint x, nint weight, int rows, int inputs, int outputs, nint add) =>
         Run(new Key(outputs, rows, inputs, _type, 1, _type, 0, _type, add != 0), weight, inputs, x, inputs, add, y);
+
+    public void Forward(nint y, nint x, nint weight, int rows, int inputs, int outputs) => Forward(y, x, weight, rows, inputs, outputs, add: 0);
+
+    public void ForwardWide(nint y, nint x, nint weight, int rows, int inputs, int outputs, bool add) =>
+        Run(new Key(outputs, rows, inputs, _type, 1, _type, 0, Float32, add), weight, inputs, x, inputs, add ? y : 0, y);
 
     /// <summary>d_x (rows, inputs) = d_y (rows, outputs) W.</summary>
     public void InputGradient(nint dX, nint dY, nint weight, int rows, int inputs, int outputs) =>
@@ -53,7 +58,7 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IDisposable
     public void WeightGradient(nint dWeight, nint dY, nint x, int rows, int inputs, int outputs) =>
         Run(new Key(inputs, outputs, rows, _type, 0, _type, 1, Float32, true), x, inputs, dY, outputs, dWeight, dWeight);
 
-    /// <summary><see cref="Forward"/> on e4m3 operands; <paramref name="scaleX"/> and <paramref name="scaleWeight"/> are addresses of the factors that undo their scaling.</summary>
+    /// <summary><see cref="Forward(nint, nint, nint, int, int, int, nint)"/> on e4m3 operands; <paramref name="scaleX"/> and <paramref name="scaleWeight"/> are addresses of the factors that undo their scaling.</summary>
     public void Forward8(nint y, nint x8, nint scaleX, nint weight8, nint scaleWeight, int rows, int inputs, int outputs, nint add = 0) =>
         Run(new Key(outputs, rows, inputs, E4M3, 1, E4M3, 0, _type, add != 0), weight8, inputs, x8, inputs, add, y, scaleWeight, scaleX);
 
