@@ -1,6 +1,7 @@
 using System.Text;
 using Streaming.Model.Engines;
 using Streaming.Model.Generation;
+using Streaming.Model.Generation.Host;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -15,8 +16,17 @@ internal static class TextSample
         var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(options.Evaluation.SamplePrompt, prompt);
-        var added = TokenGenerator.Generate(
-            engine, prompt.Span, options.Evaluation.SampleTokens, new SamplingOptions { Seed = options.Training.Seed });
+        var context = Math.Min(engine.Model.MaxPositions, prompt.Count + options.Evaluation.SampleTokens + 1);
+        using var model = HostDecoder.Copy(engine.Model, new EngineWeights(engine), slots: 1, context);
+        var kept = prompt.Span[Math.Max(0, prompt.Count - context + 1)..]; // a prompt that leaves no room loses its beginning
+        var added = TokenGenerator.Generate(model, kept, new GenerationOptions
+        {
+            MaxNewTokens = options.Evaluation.SampleTokens,
+            Sample = true,
+            Temperature = 0.8,
+            TopK = 40,
+            Seed = options.Training.Seed,
+        });
 
         var decoder = tokenizer.CreateDecoder();
         foreach (var id in prompt.Span)
