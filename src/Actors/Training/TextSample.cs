@@ -11,27 +11,24 @@ namespace Streaming.Actors;
 internal static class TextSample
 {
     /// <returns>The prompt with its continuation.</returns>
-    public static string Generate(RunOptions options, ITrainingEngine engine)
+    public static string Generate(RunOptions options, ITrainingEngine engine) => Generate(
+        options, engine, new(options.Evaluation.SamplePrompt, options.Evaluation.SampleTokens, new SamplingOptions { Seed = options.Training.Seed }));
+
+    /// <inheritdoc cref="Generate(RunOptions, ITrainingEngine)"/>
+    public static string Generate(RunOptions options, ITrainingEngine engine, TrainerProtocol.Sample wanted)
     {
         var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
-        tokenizer.CreateEncoder().Encode(options.Evaluation.SamplePrompt, prompt);
-        var context = Math.Min(engine.Model.MaxPositions, prompt.Count + options.Evaluation.SampleTokens + 1);
+        tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
+        var context = Math.Min(engine.Model.MaxPositions, prompt.Count + wanted.MaxNewTokens + 1);
         using var model = HostDecoder.Copy(engine.Model, new EngineWeights(engine), slots: 1, context);
         var kept = prompt.Span[Math.Max(0, prompt.Count - context + 1)..]; // a prompt that leaves no room loses its beginning
-        var added = TokenGenerator.Generate(model, kept, new GenerationOptions
-        {
-            MaxNewTokens = options.Evaluation.SampleTokens,
-            Sample = true,
-            Temperature = 0.8,
-            TopK = 40,
-            Seed = options.Training.Seed,
-        });
+        var added = TokenGenerator.Generate(model, kept, wanted.Sampling.ToGeneration(wanted.MaxNewTokens));
 
         var decoder = tokenizer.CreateDecoder();
         foreach (var id in prompt.Span)
             decoder.Append(id); // the prompt is shown as it was written; the decoder needs what came before
-        var text = new StringBuilder(options.Evaluation.SamplePrompt);
+        var text = new StringBuilder(wanted.Prompt);
         foreach (var id in added.Where(id => id < tokenizer.VocabularySize)) // a model may have more ids than its tokenizer
             text.Append(decoder.Append(id));
         return text.Append(decoder.Finish()).ToString();
