@@ -21,6 +21,7 @@ internal sealed class GenerationArguments
     private readonly Option<string> _earlyStopping = new("--early-stopping") { Description = "Beams: when the search ends, as in Transformers.", DefaultValueFactory = _ => "false" };
     private readonly Option<string[]> _badWords = new("--bad-word") { Description = "A text that never comes. Repeatable.", HelpName = "text", DefaultValueFactory = _ => [] };
     private readonly Option<string[]> _stops = new("--stop") { Description = "A text that ends the output and is not shown. Repeatable.", HelpName = "text", DefaultValueFactory = _ => [] };
+    private readonly Option<bool> _ignoreEnd = new("--ignore-eos") { Description = "Go on where the model would end the text." };
     private readonly Option<long?> _seed = new("--seed") { Description = "The same seed draws the same text; left out, each run draws another.", HelpName = "N" };
 
     public GenerationArguments() => _earlyStopping.AcceptOnlyFromAmong("true", "false", "never");
@@ -30,7 +31,7 @@ internal sealed class GenerationArguments
         foreach (var option in new Option[]
         {
             _maxNewTokens, _minNewTokens, _greedy, _temperature, _topK, _topP, _minP, _repetitionPenalty, _noRepeat, _beams, _lengthPenalty,
-            _earlyStopping, _badWords, _stops, _seed,
+            _earlyStopping, _badWords, _stops, _ignoreEnd, _seed,
         })
             command.Add(option);
     }
@@ -59,7 +60,8 @@ internal sealed class GenerationArguments
             LengthPenalty = parsed.GetValue(_lengthPenalty),
             EarlyStopping = parsed.GetValue(_earlyStopping) switch { "true" => EarlyStopping.WhenFull, "never" => EarlyStopping.Never, _ => EarlyStopping.Heuristic },
             BadWords = [.. parsed.GetRequiredValue(_badWords).Select(word => BadWord(model, word))],
-            EndTokens = model.EndTokens,
+            EndTokens = parsed.GetValue(_ignoreEnd) ? [] : model.EndTokens,
+            LogitBias = parsed.GetValue(_ignoreEnd) ? model.EndTokens.ToDictionary(token => token, _ => -100f) : new Dictionary<int, float>(),
             Seed = parsed.GetValue(_seed) ?? Random.Shared.NextInt64(1L << 31),
         };
         try
