@@ -67,7 +67,7 @@ internal static class BenchGenerationCommand
         try
         {
             var config = MistralConfig.Load(path);
-            return HostDecoder.Copy(config, new RandomWeights(config, seed: 1), slots, context, threads);
+            return Decoders.Copy(config, new RandomWeights(config, seed: 1), device, slots, context, threads);
         }
         catch (ModelException mistake)
         {

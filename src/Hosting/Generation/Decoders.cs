@@ -1,30 +1,76 @@
+using System.Globalization;
 using Streaming.Hosting.Configuration;
 using Streaming.Model;
 using Streaming.Model.Generation;
+using Streaming.Model.Generation.Cuda;
 using Streaming.Model.Generation.Host;
+using Streaming.Model.Libtorch;
+using Streaming.Model.Parameters;
 
 namespace Streaming.Hosting.Generation;
 
-/// <summary>Opens a model on the device that was asked for.</summary>
+/// <summary>Opens a model on the device that was asked for: <c>auto</c> (a GPU where one can do it, else the CPU), <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
 internal static class Decoders
 {
     /// <param name="model">The folder.</param>
-    /// <param name="device"><c>auto</c>, <c>cpu</c> or <c>cuda:N</c>.</param>
+    /// <param name="device">The device.</param>
     /// <param name="slots">Texts at once.</param>
     /// <param name="contextLength">Tokens of a text at most.</param>
     /// <param name="threads">Threads on the CPU; 0 takes one for each core.</param>
     /// <exception cref="UserErrorException">The weights are damaged, or the device cannot do it.</exception>
-    public static IDecoder Open(ModelFolder model, string device, int slots, int contextLength, int threads = 0)
+    public static IDecoder Open(ModelFolder model, string device, int slots, int contextLength, int threads = 0) => Choose(device,
+        () => HostDecoder.Open(model.Path, slots, contextLength, threads),
+        ordinal => GpuDecoder.Open(model.Path, slots, contextLength, ordinal));
+
+    /// <summary>A model with weights from anywhere; the rest as in <see cref="Open"/>.</summary>
+    public static IDecoder Copy(MistralConfig config, IWeightSource weights, string device, int slots, int contextLength, int threads = 0) => Choose(device,
+        () => HostDecoder.Copy(config, weights, slots, contextLength, threads),
+        ordinal => GpuDecoder.Copy(config, weights, slots, contextLength, ordinal));
+
+    private static IDecoder Choose(string device, Func<IDecoder> onCpu, Func<int, IDecoder> onGpu)
     {
-        if (device is not ("auto" or "cpu"))
-            throw new UserErrorException($"--device: generation runs on the CPU, {device} was asked for; leave --device out.");
         try
         {
-            return HostDecoder.Open(model.Path, slots, contextLength, threads);
+            if (device == "cpu" || (device == "auto" && !Devices.DriverSeesGpu))
+                return onCpu();
+            if (device == "auto")
+                return TryOnGpu(onGpu) ?? onCpu();
+            var ordinal = 0;
+            if (device != "cuda" && !(device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out ordinal)))
+                throw new UserErrorException($"--device must be auto, cpu, cuda or cuda:N, was {device}.");
+            Devices.Parse(device);
+            return onGpu(ordinal);
+        }
+        catch (NotSupportedException refusal)
+        {
+            throw new UserErrorException($"--device: {refusal.Message.TrimEnd('.')}.");
+        }
+        catch (LibtorchException refusal)
+        {
+            throw new UserErrorException($"--device: {refusal.Message.TrimEnd('.')}.");
         }
         catch (ModelException mistake)
         {
             throw new UserErrorException($"--model: {mistake.Message.TrimEnd('.')}.");
         }
+    }
+
+    // A GPU that nobody named and that cannot be used costs a line, not the command.
+    private static IDecoder? TryOnGpu(Func<int, IDecoder> onGpu)
+    {
+        string reason;
+        try
+        {
+            var status = Devices.Cuda();
+            if (status.Available)
+                return onGpu(0);
+            reason = status.Reason;
+        }
+        catch (Exception refusal) when (refusal is NotSupportedException or LibtorchException)
+        {
+            reason = refusal.Message;
+        }
+        Console.Error.WriteLine($"the CPU generates: {reason}");
+        return null;
     }
 }

@@ -15,6 +15,9 @@ public static class Devices
 {
     private const string CudaRemedy = "build with -p:TorchBackend=cuda, or set torch.libtorch to the torch/lib folder of a PyTorch with CUDA";
 
+    /// <summary>NVIDIA's driver offers a GPU; known without loading libtorch.</summary>
+    public static bool DriverSeesGpu => CudaDriver.WhyNot().Length == 0;
+
     /// <summary>Asks libtorch for its GPUs, and NVIDIA's driver for the reason where there are none.</summary>
     public static CudaStatus Cuda()
     {
