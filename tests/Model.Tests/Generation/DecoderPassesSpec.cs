@@ -11,15 +11,15 @@ namespace Streaming.Model.Tests.Generation;
 /// <summary>The GPU decoder's kernels, on the CPU, beside the decoder for processors with the same weights.</summary>
 public sealed class DecoderPassesSpec
 {
-    private const int Context = 48, Slots = 20, Tokens = 64;
+    private const int Context = 320, Slots = 20, Tokens = 64;
 
     // Inputs of products, keys and values are rounded to bf16 (2^-9 of each), over two layers.
     private const double Tolerance = 0.015;
 
-    /// <summary>Heads of two lanes and of a whole warp; two and eight queries a key; rows of one chunk and of two; a window.</summary>
+    /// <summary>Heads of eight lanes and of a whole warp; two and eight queries a key; rows of one chunk and of two; a window.</summary>
     public static TheoryData<int, int, int, int, int, int?> Shapes => new()
     {
-        { 64, 72, 4, 2, 16, null },
+        { 64, 72, 4, 2, 64, null },
         { 40, 2056, 8, 1, 256, 9 },
     };
 
@@ -34,6 +34,8 @@ public sealed class DecoderPassesSpec
         bench.Check([(0, 1), (3, 1), (1, 1)]);
         bench.Check([(5, 1), (4, 1), (0, 1), (1, 1), (2, 1)]);
         bench.Check([(4, 7)]);
+        for (var i = 0; i < 4; i++) bench.Check([(6, 61)]);
+        bench.Check([(6, 1), (2, 1)]);
         bench.Check([.. Enumerable.Range(0, 11).Select(slot => (slot, 1))]);
     }
 
@@ -82,7 +84,7 @@ public sealed class DecoderPassesSpec
                 KeyValueHeadCount = keyHeads,
                 HeadSize = headSize,
                 LayerCount = 2,
-                MaxPositions = 64,
+                MaxPositions = 512,
                 SlidingWindow = window,
                 InitializerRange = 0.6 / Math.Sqrt(hidden),
             };

@@ -93,16 +93,20 @@ internal sealed class WorkerGang : IDisposable
 
     private void AwaitJobAfter(int done)
     {
-        for (var i = 0; i < Watches; i++)
+        while (true)
         {
-            if (Volatile.Read(ref _job) != done)
+            for (var i = 0; i < Watches; i++)
+            {
+                if (Volatile.Read(ref _job) != done)
+                    return;
+                Thread.SpinWait(8);
+            }
+            Interlocked.Increment(ref _sleeping);
+            if (Volatile.Read(ref _job) != done && TryStayAwake())
                 return;
-            Thread.SpinWait(8);
+            // A wake-up may be for the job that is done already: its caller counts the sleepers after announcing it.
+            _wake.Wait();
         }
-        Interlocked.Increment(ref _sleeping);
-        if (Volatile.Read(ref _job) != done && TryStayAwake())
-            return;
-        _wake.Wait();
     }
 
     /// <summary>Takes back the announcement to sleep; false where the caller has already sent a wake-up for it.</summary>
