@@ -11,6 +11,7 @@ internal static class Root
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            ServeCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),
