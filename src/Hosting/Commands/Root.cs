@@ -12,6 +12,7 @@ internal static class Root
             TrainCommand.Create(),
             GenerateCommand.Create(),
             ServeCommand.Create(),
+            ExportCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),
