@@ -6,6 +6,9 @@ internal enum Work
     Step,
     Evaluate,
     Snapshot,
+
+    /// <summary>Goes back to the weights with the least validation loss.</summary>
+    LoadBest,
     Sample,
 
     /// <summary>Nothing until the checkpoint under way is written.</summary>
@@ -22,6 +25,7 @@ internal sealed class Agenda(RunOptions options, long step)
     private bool _evaluationDue;
     private bool _snapshotDue;
     private bool _sampleDue;
+    private bool _loadBestDue;
     private long _evaluated = -1;
 
     /// <summary>The step whose state a checkpoint holds, or the one being written will.</summary>
@@ -39,6 +43,7 @@ internal sealed class Agenda(RunOptions options, long step)
         _evaluationDue ? Work.Evaluate
         : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
         : End is null ? Work.Step
+        : _loadBestDue ? Writing ? Work.AwaitCheckpoint : Work.LoadBest
         : _sampleDue ? Work.Sample
         : Writing ? Work.AwaitCheckpoint
         : Work.Finish;
@@ -69,6 +74,7 @@ internal sealed class Agenda(RunOptions options, long step)
         _snapshotDue |= Step > _kept;
         _evaluationDue |= Step > 0 && _evaluated != Step;
         _sampleDue = Step > 0 && options.Evaluation.SamplePrompt.Length > 0;
+        _loadBestDue = Step > 0 && options.Checkpoints.LoadBestAtEnd && end is TrainingEnd.StepsDone or TrainingEnd.SourcesUsedUp;
     }
 
     /// <summary>Ends the training in a hurry: a checkpoint and nothing else.</summary>
@@ -79,16 +85,20 @@ internal sealed class Agenda(RunOptions options, long step)
         _snapshotDue |= Step > _kept;
         _evaluationDue = false;
         _sampleDue = false;
+        _loadBestDue = false;
     }
 
     public void RequestEvaluation() => _evaluationDue |= End is null;
 
     public void RequestSnapshot() => _snapshotDue |= Step > _kept;
 
-    public void Evaluated()
+    /// <param name="isBest">No evaluation before was so good.</param>
+    public void Evaluated(bool isBest = false)
     {
         _evaluationDue = false;
         _evaluated = Step;
+        if (isBest && options.Checkpoints.LoadBestAtEnd)
+            RequestSnapshot();
     }
 
     public void SnapshotTaken()
@@ -100,14 +110,22 @@ internal sealed class Agenda(RunOptions options, long step)
 
     public void SampleTaken() => _sampleDue = false;
 
+    public void BestLoaded() => _loadBestDue = false;
+
     public void CheckpointWritten() => Writing = false;
 
     /// <summary>Older checkpoints are untouched: while the training goes on the next one tries again; at the end the run must say so.</summary>
-    public void CheckpointFailed(string reason)
+    /// <param name="reason">What failed.</param>
+    /// <param name="mayTryAgain">Whether the end of the run waits for another try.</param>
+    public void CheckpointFailed(string reason, bool mayTryAgain = false)
     {
         Writing = false;
         _kept = -1;
-        if (End is not null && !_snapshotDue)
+        if (End is null || _snapshotDue)
+            return;
+        if (mayTryAgain)
+            _snapshotDue = true;
+        else
             End = new TrainingEnd.CheckpointLost(reason);
     }
 
