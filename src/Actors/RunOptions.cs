@@ -23,6 +23,9 @@ public sealed record RunOptions
     /// <summary>Faults that happen by themselves, to prove what follows from them; null in every normal run.</summary>
     public FaultOptions? Faults { get; init; }
 
+    /// <summary>Take no step until <see cref="ControlProtocol.Resume"/>.</summary>
+    public bool Paused { get; init; }
+
     /// <summary>How long the end of the process waits for the last checkpoint after SIGTERM or Ctrl-C.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }

@@ -11,6 +11,9 @@ internal enum Work
     LoadBest,
     Sample,
 
+    /// <summary>Nothing until an operator resumes the run.</summary>
+    AwaitResume,
+
     /// <summary>Nothing until the checkpoint under way is written.</summary>
     AwaitCheckpoint,
     Finish,
@@ -26,6 +29,8 @@ internal sealed class Agenda(RunOptions options, long step)
     private bool _snapshotDue;
     private bool _sampleDue;
     private bool _loadBestDue;
+    private bool _sampleRequested;
+    private RunOptions _options = options;
     private long _evaluated = -1;
 
     /// <summary>The step whose state a checkpoint holds, or the one being written will.</summary>
@@ -42,7 +47,8 @@ internal sealed class Agenda(RunOptions options, long step)
     public Work Next =>
         _evaluationDue ? Work.Evaluate
         : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
-        : End is null ? Work.Step
+        : _sampleRequested ? Work.Sample
+        : End is null ? _options.Paused ? Work.AwaitResume : Work.Step
         : _loadBestDue ? Writing ? Work.AwaitCheckpoint : Work.LoadBest
         : _sampleDue ? Work.Sample
         : Writing ? Work.AwaitCheckpoint
@@ -52,18 +58,18 @@ internal sealed class Agenda(RunOptions options, long step)
     public void Begin(long? lastEvaluation)
     {
         _evaluated = lastEvaluation ?? -1;
-        if (Step >= options.Training.MaxSteps)
+        if (Step >= _options.Training.MaxSteps)
             End = new TrainingEnd.NothingToDo();
         else if (Step > 0)
-            _evaluationDue = IsEvery(options.Evaluation.EvalSteps) && _evaluated != Step;
+            _evaluationDue = IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
     }
 
     public void StepTaken(long step)
     {
         Step = step;
-        _evaluationDue |= IsEvery(options.Evaluation.EvalSteps);
-        _snapshotDue |= IsEvery(options.Checkpoints.SaveSteps);
-        if (step >= options.Training.MaxSteps)
+        _evaluationDue |= IsEvery(_options.Evaluation.EvalSteps);
+        _snapshotDue |= IsEvery(_options.Checkpoints.SaveSteps);
+        if (step >= _options.Training.MaxSteps)
             Conclude(new TrainingEnd.StepsDone());
     }
 
@@ -73,8 +79,8 @@ internal sealed class Agenda(RunOptions options, long step)
         End ??= end;
         _snapshotDue |= Step > _kept;
         _evaluationDue |= Step > 0 && _evaluated != Step;
-        _sampleDue = Step > 0 && options.Evaluation.SamplePrompt.Length > 0;
-        _loadBestDue = Step > 0 && options.Checkpoints.LoadBestAtEnd && end is TrainingEnd.StepsDone or TrainingEnd.SourcesUsedUp;
+        _sampleDue = Step > 0 && _options.Evaluation.SamplePrompt.Length > 0;
+        _loadBestDue = Step > 0 && _options.Checkpoints.LoadBestAtEnd && end is TrainingEnd.StepsDone or TrainingEnd.SourcesUsedUp;
     }
 
     /// <summary>Ends the training in a hurry: a checkpoint and nothing else.</summary>
@@ -86,9 +92,26 @@ internal sealed class Agenda(RunOptions options, long step)
         _evaluationDue = false;
         _sampleDue = false;
         _loadBestDue = false;
+        _sampleRequested = false;
     }
 
+    /// <summary>Goes on with other options, from the next piece of work on.</summary>
+    public void Adjust(RunOptions changed)
+    {
+        _options = changed;
+        if (Step >= changed.Training.MaxSteps)
+            Conclude(new TrainingEnd.StepsDone());
+    }
+
+    /// <summary>A checkpoint holds this step, or the one being written will.</summary>
+    public bool Keeps(long wanted) => _kept == wanted || _snapshotDue;
+
+    /// <summary>An evaluation is due or under way.</summary>
+    public bool Evaluating => _evaluationDue;
+
     public void RequestEvaluation() => _evaluationDue |= End is null;
+
+    public void RequestSample() => _sampleRequested = true;
 
     public void RequestSnapshot() => _snapshotDue |= Step > _kept;
 
@@ -97,7 +120,7 @@ internal sealed class Agenda(RunOptions options, long step)
     {
         _evaluationDue = false;
         _evaluated = Step;
-        if (isBest && options.Checkpoints.LoadBestAtEnd)
+        if (isBest && _options.Checkpoints.LoadBestAtEnd)
             RequestSnapshot();
     }
 
@@ -108,7 +131,14 @@ internal sealed class Agenda(RunOptions options, long step)
         Writing = true;
     }
 
-    public void SampleTaken() => _sampleDue = false;
+    /// <summary>A requested sample comes before the one at the end.</summary>
+    public void SampleTaken()
+    {
+        if (_sampleRequested)
+            _sampleRequested = false;
+        else
+            _sampleDue = false;
+    }
 
     public void BestLoaded() => _loadBestDue = false;
 

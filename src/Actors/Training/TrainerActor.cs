@@ -14,14 +14,14 @@ namespace Streaming.Actors;
 /// of a step is of the step before. It never awaits: grad mode and dispose scopes belong to the thread. A failure leaves as
 /// <see cref="TrainingFailedException"/>, and the next incarnation begins from the newest whole checkpoint.
 /// </summary>
-internal sealed class TrainerActor : ReceiveActor, IWithTimers
+internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
     private const int LastCheckpointTries = 3;
 
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
 
-    private readonly RunOptions _options;
     private readonly TrainerParts _parts;
+    private RunOptions _options;
     private readonly RunDirectory _directory;
     private readonly IActorRef _pipeline;
     private readonly IActorRef _checkpoints;
@@ -58,9 +58,11 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
     public static Props Props(RunOptions options, TrainerParts parts) =>
         Akka.Actor.Props.Create(() => new TrainerActor(options, parts)).WithDispatcher(StreamingRun.TrainerDispatcher);
 
-    public ITimerScheduler Timers { get; set; } = null!;
-
     private sealed class Continue;
+
+    public IStash Stash { get; set; } = null!;
+
+    public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>The wait before a restart is over.</summary>
     private sealed record Start(object Request);
@@ -85,7 +87,9 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
             _stopRequested = true;
             Leave(new TrainingEnd.StopRequested());
         });
-        ReceiveAny(_ => { }); // what a failed incarnation left behind, and commands that come too early
+        Receive<TrainerProtocol.Adjust>(OnAdjust);
+        Receive<TrainerProtocol.ICommand>(_ => Stash.Stash()); // they are done once the training goes on
+        ReceiveAny(_ => { }); // what a failed incarnation left behind
     }
 
     private void Training()
@@ -96,8 +100,11 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
             _stopRequested = true;
             Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested()));
         });
-        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(agenda => agenda.RequestSnapshot()));
-        Receive<TrainerProtocol.Evaluate>(_ => Do(agenda => agenda.RequestEvaluation()));
+        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(OnSaveCheckpoint));
+        Receive<TrainerProtocol.Evaluate>(_ => Do(OnEvaluate));
+        Receive<TrainerProtocol.Sample>(wanted => Do(agenda => OnSample(agenda, wanted)));
+        Receive<TrainerProtocol.Adjust>(adjust => Do(_ => OnAdjust(adjust)));
+        Receive<Tick>(_ => OnTick());
         Receive<CheckpointProtocol.Written>(written =>
         {
             _checkpoint = written.Path;
@@ -139,6 +146,7 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
             _directory.Path, session.Engine.Description, session.Engine.ParameterCount, session.Step, session.Tokens,
             _options.Training.MaxSteps, _checkpoint));
         Become(Training);
+        Stash.UnstashAll();
         Self.Tell(_continue);
     }
 
@@ -161,6 +169,7 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
             Actors.Work.Snapshot => Snapshot(),
             Actors.Work.LoadBest => LoadBest(),
             Actors.Work.Sample => Sample(),
+            Actors.Work.AwaitResume => Pause(),
             Actors.Work.AwaitCheckpoint => false,
             Actors.Work.Finish => LeaveOrRestart(_agenda.End!),
             var other => throw new InvalidOperationException($"unknown work {other}"),
@@ -173,6 +182,7 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
     /// <summary>One micro-batch of a step, and with the last of them the update.</summary>
     private bool Step()
     {
+        Unpause();
         _session!.BeginStep();
         TokenBatch? batch;
         try
@@ -321,16 +331,26 @@ internal sealed class TrainerActor : ReceiveActor, IWithTimers
     private bool Sample()
     {
         _agenda!.SampleTaken();
+        var asked = _sample;
+        _sample = null;
         try
         {
-            var text = TextSample.Generate(_options, _session!.Engine);
-            Publish(new TrainerProtocol.SampleGenerated(_session.Step, _options.Evaluation.SamplePrompt, text));
+            var text = asked is { } request
+                ? TextSample.Generate(_options, _session!.Engine, request.Wanted)
+                : TextSample.Generate(_options, _session!.Engine);
+            Publish(new TrainerProtocol.SampleGenerated(_session.Step, asked?.Wanted.Prompt ?? _options.Evaluation.SamplePrompt, text));
+            asked?.By.Tell(new ControlProtocol.Done(_session.Step, $"sampled after step {_session.Step}", text));
+        }
+        catch (ModelException mistake) when (asked is not null)
+        {
+            asked.Value.By.Tell(new ControlProtocol.Failed(mistake.Message));
         }
         catch (Exception failure)
         {
-            // The training is done and its last checkpoint on the way: no reason to go back.
+            // A sample changes nothing of the training: no reason to go back.
             Context.GetLogger().Error(failure, "the sample could not be generated");
             Publish(new RunProtocol.Noticed($"the sample could not be generated: {failure.FirstLine()}"));
+            asked?.By.Tell(new ControlProtocol.Failed($"the sample could not be generated: {failure.FirstLine()}"));
         }
         return true;
     }

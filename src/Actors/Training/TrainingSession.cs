@@ -19,11 +19,11 @@ internal sealed class TrainingSession : IDisposable
 
     private static readonly JsonSerializerOptions s_cursorFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private readonly RunOptions _options;
-    private readonly LearningRateSchedule _schedule;
     private readonly SpikeDetector _spikes;
     private readonly DataSkips _skips;
     private readonly SkipRecord _skipped;
+    private RunOptions _options;
+    private LearningRateSchedule _schedule;
     private readonly MetricsJournal _journal;
     private readonly CursorJournal _cursors;
     private readonly TokenRecord? _tokens;
@@ -48,14 +48,7 @@ internal sealed class TrainingSession : IDisposable
         _spikes = new SpikeDetector(options.Training.SpikeZScore, options.Training.SpikeWindow);
         foreach (var (loss, norm) in (start?.Losses ?? []).Zip(start?.GradientNorms ?? []))
             _spikes.Add(loss, norm);
-        _schedule = new LearningRateSchedule
-        {
-            Kind = options.Training.Schedule,
-            Peak = options.Training.LearningRate,
-            WarmupSteps = options.Training.WarmupSteps,
-            TotalSteps = options.Training.MaxSteps,
-            MinimumRatio = options.Training.MinimumLearningRateRatio,
-        };
+        _schedule = ScheduleOf(options);
     }
 
     public ITrainingEngine Engine { get; }
@@ -101,6 +94,16 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>Where the text goes on after a checkpoint; null at the beginning.</summary>
     public static PipelineCursor? CursorOf(Checkpoint? checkpoint) => checkpoint?.Training.Cursor.Deserialize<PipelineCursor>(s_cursorFormat);
+
+    /// <summary>Goes on with other options, from the next step on.</summary>
+    public void Adjust(RunOptions options)
+    {
+        _options = options;
+        _schedule = ScheduleOf(options);
+    }
+
+    /// <summary>A pause is no part of the step that it interrupts.</summary>
+    public void Exclude(TimeSpan pause) => _stepBegan += (long)(pause.TotalSeconds * Stopwatch.Frequency);
 
     /// <summary>The clock of a step starts, where it does not run yet.</summary>
     public void BeginStep() => _stepBegan ??= Stopwatch.GetTimestamp();
@@ -206,6 +209,15 @@ internal sealed class TrainingSession : IDisposable
         Engine.Dispose();
         _snapshot?.Release();
     }
+
+    private static LearningRateSchedule ScheduleOf(RunOptions options) => new()
+    {
+        Kind = options.Training.Schedule,
+        Peak = options.Training.LearningRate,
+        WarmupSteps = options.Training.WarmupSteps,
+        TotalSteps = options.Training.MaxSteps,
+        MinimumRatio = options.Training.MinimumLearningRateRatio,
+    };
 
     private void RequireFinite(StepResult result)
     {
