@@ -75,7 +75,8 @@ public sealed class GgufFile
     {
         writer.Write((uint)kind);
         write(writer);
-    }));
+    }
+    ));
 
     private void AddArray<T>(string key, ValueKind kind, IReadOnlyCollection<T> values, Action<BinaryWriter, T> write) => AddValue(key, ValueKind.Array, writer =>
     {
