@@ -10,7 +10,7 @@ public sealed class WorkerGangSpec
     [InlineData(5)]
     public void A_job_is_done_once_and_whole_when_its_caller_goes_on(int workers)
     {
-        const int jobs = 400, items = 37;
+        const int jobs = 100, items = 37;
         using var gang = new WorkerGang(workers);
         var done = new int[items];
         for (var job = 1; job <= jobs; job++)

@@ -13,11 +13,11 @@ internal sealed class WorkerGang : IDisposable
     private const int Watches = 2_000; // some 50 microseconds
 
     private readonly Thread[] _threads;
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly object _gate = new(); // guards announcements of jobs, and sleep
     private GangWork? _work;
     private Exception? _failure;
     private int _count, _grain;
-    private int _job, _next, _finished, _sleeping;
+    private int _job, _next, _finished, _sleepers;
     private volatile bool _ended;
 
     /// <param name="workers">Workers, the caller included.</param>
@@ -48,9 +48,7 @@ internal sealed class WorkerGang : IDisposable
         (_work, _count, _grain) = (work, count, grain);
         _next = 0;
         _finished = 0;
-        Interlocked.Increment(ref _job);
-        if (Interlocked.Exchange(ref _sleeping, 0) is > 0 and var sleeping)
-            _wake.Release(sleeping);
+        Announce();
         TakeParts(0);
         var wait = new SpinWait();
         while (Volatile.Read(ref _finished) < _threads.Length)
@@ -91,33 +89,31 @@ internal sealed class WorkerGang : IDisposable
         }
     }
 
-    private void AwaitJobAfter(int done)
+    private void Announce()
     {
-        while (true)
+        lock (_gate)
         {
-            for (var i = 0; i < Watches; i++)
-            {
-                if (Volatile.Read(ref _job) != done)
-                    return;
-                Thread.SpinWait(8);
-            }
-            Interlocked.Increment(ref _sleeping);
-            if (Volatile.Read(ref _job) != done && TryStayAwake())
-                return;
-            // A wake-up may be for the job that is done already: its caller counts the sleepers after announcing it.
-            _wake.Wait();
+            _job++;
+            if (_sleepers > 0)
+                Monitor.PulseAll(_gate);
         }
     }
 
-    /// <summary>Takes back the announcement to sleep; false where the caller has already sent a wake-up for it.</summary>
-    private bool TryStayAwake()
+    private void AwaitJobAfter(int done)
     {
-        while (Volatile.Read(ref _sleeping) is > 0 and var sleeping)
+        for (var i = 0; i < Watches; i++)
         {
-            if (Interlocked.CompareExchange(ref _sleeping, sleeping - 1, sleeping) == sleeping)
-                return true;
+            if (Volatile.Read(ref _job) != done)
+                return;
+            Thread.SpinWait(8);
         }
-        return false;
+        lock (_gate)
+        {
+            _sleepers++;
+            while (_job == done)
+                Monitor.Wait(_gate);
+            _sleepers--;
+        }
     }
 
     public void Dispose()
@@ -125,11 +121,8 @@ internal sealed class WorkerGang : IDisposable
         if (_ended)
             return;
         _ended = true;
-        Interlocked.Increment(ref _job);
-        if (Interlocked.Exchange(ref _sleeping, 0) is > 0 and var sleeping)
-            _wake.Release(sleeping);
+        Announce();
         foreach (var thread in _threads)
             thread.Join();
-        _wake.Dispose();
     }
 }
