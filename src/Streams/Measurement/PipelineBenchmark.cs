@@ -7,23 +7,31 @@ using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams.Measurement;
 
-/// <summary>Measures the text path without a trainer: each stage alone on one thread, then the whole path as a trainer sees it.</summary>
+/// <summary>Measures the text path without a trainer: each stage alone on one thread, then the whole path as a trainer sees it, on one core and on more.</summary>
 public static class PipelineBenchmark
 {
-    /// <summary>Runs both measurements, one after the other.</summary>
-    /// <param name="options">What to measure; one epoch is read.</param>
+    /// <summary>Runs all measurements, one after the other.</summary>
+    /// <param name="options">What to measure; one epoch is read, and as many as it takes where <paramref name="longest"/> is given.</param>
     /// <param name="materializer">Runs the whole path.</param>
-    /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it.</param>
+    /// <param name="cores">
+    /// Processors that the whole path is given, a measurement each, with as many workers, or <see cref="PipelineOptions.Workers"/>
+    /// where those are fewer.
+    /// </param>
+    /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it once.</param>
     /// <param name="cancellation">Stops the measurement.</param>
     /// <exception cref="Sources.SourceException">A source cannot be read.</exception>
     public static async Task<PipelineMeasurement> Run(
-        PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
+        PipelineOptions options, IMaterializer materializer, IReadOnlyList<int> cores, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options.WithEpochs(1) with { TokenCache = null };
+        options = options.WithEpochs(longest is null ? 1 : 0) with { TokenCache = null };
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
-        MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
-        var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
-        var whole = await MeasureWhole(options, tokenizer, materializer, longest ?? long.MaxValue, cancellation).ConfigureAwait(false);
+        var (text, warmUp) = (longest ?? long.MaxValue, Math.Min(longest ?? WarmUpBytes, WarmUpBytes));
+        MeasureStages(options, tokenizer, warmUp, cancellation);
+        await MeasureWhole(options, ProcessorCores.Available, tokenizer, materializer, warmUp, cancellation).ConfigureAwait(false);
+        var stages = MeasureStages(options, tokenizer, text, cancellation);
+        var whole = new List<PathMeasurement>();
+        foreach (var count in cores)
+            whole.Add(await MeasureWhole(options, count, tokenizer, materializer, text, cancellation).ConfigureAwait(false));
         return new PipelineMeasurement(stages, whole);
     }
 
@@ -69,9 +77,12 @@ public static class PipelineBenchmark
     }
 
     private static async Task<PathMeasurement> MeasureWhole(
-        PipelineOptions options, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
+        PipelineOptions options, int cores, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
     {
+        options = options with { Workers = Math.Min(options.Workers, cores) };
         GC.Collect();
+        using var restricted = ProcessorCores.Restrict(cores);
+        ResidentMemory.ForgetPeak();
         var (allocatedBefore, collectionsBefore) = (GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(0));
         var (began, processorBefore) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         using var stream = BatchStream.Start(options, Split.Train, materializer, tokenizer: tokenizer);
@@ -89,10 +100,9 @@ public static class PipelineBenchmark
                 break;
         }
         var (elapsed, processor) = (Stopwatch.GetElapsedTime(began), Environment.CpuUsage.TotalTime - processorBefore);
-        using var process = Process.GetCurrentProcess();
         return new PathMeasurement(
-            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
+            cores, options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
             GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore, GC.CollectionCount(0) - collectionsBefore,
-            highestHeap, process.PeakWorkingSet64, stream.Statistics);
+            highestHeap, ResidentMemory.Peak, stream.Statistics);
     }
 }
