@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Loads a tokenizer folder with Transformers and compares ids and decoded text with SentencePiece's own, line by line.
+"""Loads a tokenizer folder with every class of Transformers that can, and compares ids and decoded text with SentencePiece's
+own, line by line.
 
 usage: tokenizer_files.py FOLDER TEXT [LINES]
 
-T5Tokenizer and LlamaTokenizer take SentencePiece models as they are up to Transformers 4; from version 5 on both build a
-tokenizer of another kind (T5Tokenizer without byte fallback, LlamaTokenizer by byte pairs), so there only the fast
-tokenizer can have the same ids.
+Up to Transformers 4, T5Tokenizer and LlamaTokenizer hand the text to SentencePiece. From 5 on they make a tokenizer of a fixed
+kind from the vocabulary of tokenizer.json (T5Tokenizer without byte fallback, LlamaTokenizer by byte pairs), unless they are
+told to take the file as it is, which trust_remote_code=True does; there is no code in the folder.
 """
 import sys
 
@@ -19,15 +20,26 @@ with open(path, encoding="utf-8") as file:
 reference = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/tokenizer.model")
 expected = reference.encode(lines)
 
-classes = [transformers.AutoTokenizer, transformers.PreTrainedTokenizerFast]
-if int(transformers.__version__.split(".")[0]) < 5:
-    classes += [transformers.T5Tokenizer, transformers.LlamaTokenizer]
-for loader in classes:
-    tokenizer = loader.from_pretrained(folder)
-    ids = [tokenizer.encode(line, add_special_tokens=False) for line in lines]
+
+def compare(loader, **arguments):
+    said = f"{loader.__name__}.from_pretrained({', '.join(f'{key}={value}' for key, value in arguments.items())})"
+    try:
+        tokenizer = loader.from_pretrained(folder, **arguments)
+        ids = [tokenizer.encode(line, add_special_tokens=False) for line in lines]
+        decoded = sum(tokenizer.decode(i, skip_special_tokens=True) != reference.decode(i) for i in ids)
+    except Exception as failure:
+        print(f"{said}: {type(failure).__name__}: {str(failure)[:200]}")
+        return
     different = [i for i, (ours, theirs) in enumerate(zip(ids, expected)) if ours != theirs]
-    decoded = sum(tokenizer.decode(i, skip_special_tokens=True) != reference.decode(i) for i in ids)
-    print(f"Transformers {transformers.__version__} {loader.__name__} ({type(tokenizer).__name__}): "
-          f"{len(different)} of {len(lines)} lines have other ids, {decoded} other text")
-    for i in different[:5]:
+    print(f"{said} -> {type(tokenizer).__name__}: {len(different)} of {len(lines)} lines have other ids, {decoded} other text")
+    for i in different[:3]:
         print("  ", lines[i][:60])
+
+
+print(f"Transformers {transformers.__version__}, sentencepiece {sentencepiece.__version__}")
+compare(transformers.AutoTokenizer)
+compare(transformers.PreTrainedTokenizerFast)
+for loader in (transformers.T5Tokenizer, transformers.LlamaTokenizer):
+    compare(loader)
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        compare(loader, trust_remote_code=True)

@@ -13,6 +13,7 @@ namespace Streaming.Actors;
 internal sealed class PipelineActor : ReceiveActor
 {
     private readonly RunOptions _options;
+    private readonly PipelineOptions _data;
     private readonly IMaterializer _materializer;
     private readonly EventStream _events = Context.System.EventStream;
     private readonly HashSet<IActorRef> _awaitHeldOut = [];
@@ -23,6 +24,7 @@ internal sealed class PipelineActor : ReceiveActor
     public PipelineActor(RunOptions options, IMaterializer materializer)
     {
         _options = options;
+        _data = options.Data with { OnNotice = Notice };
         _materializer = materializer;
         Receive<PipelineProtocol.Open>(OnOpen);
         Receive<PipelineProtocol.GetHeldOut>(_ => OnGetHeldOut());
@@ -46,7 +48,7 @@ internal sealed class PipelineActor : ReceiveActor
         try
         {
             _training?.Dispose();
-            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
+            _training = BatchStream.Start(_data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
             _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }
@@ -82,7 +84,7 @@ internal sealed class PipelineActor : ReceiveActor
             Notice("nothing is evaluated: standard input cannot be read a second time for held-out text");
             return [];
         }
-        using var validation = _validation = BatchStream.Start(_options.Data, Split.Validation, _materializer);
+        using var validation = _validation = BatchStream.Start(_data, Split.Validation, _materializer);
         var batches = new List<TokenBatch>(wanted);
         while (batches.Count < wanted && await validation.Reader.WaitToReadAsync().ConfigureAwait(false))
         {

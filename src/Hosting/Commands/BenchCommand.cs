@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Streams;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
+using Streaming.Hosting.Terminal;
 using Streaming.Streams;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Sources;
@@ -41,7 +42,7 @@ internal static class BenchCommand
         command.Add(json);
         command.SetAction(async (parsed, cancellation) =>
         {
-            var options = RunOptionsBuilder.BuildData(configuration.Load(parsed));
+            var options = RunOptionsBuilder.BuildData(configuration.Load(parsed), Screen.ForConsole().WriteNotice);
             IReadOnlyList<int> counts = parsed.GetValue(cores) is { Length: > 0 } given ? given : [.. new[] { 1, ProcessorCores.Available }.Distinct()];
             var measurement = await MeasureAsync(options, counts, parsed.GetValue(megabytes) * 1_000_000, cancellation).ConfigureAwait(false);
             foreach (var line in parsed.GetValue(json) ? [measurement.ToJson()] : measurement.ToLines())

@@ -11,15 +11,15 @@ public sealed record PipelineMeasurement(IReadOnlyList<StageMeasurement> Stages,
     /// <summary>Two tables for people: the stages, and the whole path.</summary>
     public IEnumerable<string> ToLines()
     {
-        yield return Format($"{"stage, alone",-14}{"MB/s",10}{"tokens/s",14}");
+        yield return Format($"{"stage, alone",-14}{"MB/s",12}{"tokens/s",18}");
         foreach (var stage in Stages)
-            yield return Format($"{stage.Name,-14}{stage.MegabytesPerSecond,10:F1}{stage.TokensPerSecond,14:N0}");
+            yield return Format($"{stage.Name,-14}{stage.MegabytesPerSecond,12:F1}{stage.TokensPerSecond,18:N0}");
         yield return "";
-        yield return Format($"{"whole path",-14}{"MB/s",10}{"tokens/s",14}{"times",8}{"CPU s",8}{"CPU",6}{"B a line",10}{"GCs",5}{"peak MB",9}{"managed",9}");
+        yield return Format($"{"whole path",-14}{"MB/s",12}{"tokens/s",18}{"times",8}{"CPU s",8}{"CPU",6}{"B a line",10}{"GCs",5}{"peak MB",9}{"managed",9}");
         foreach (var whole in Whole)
         {
             yield return Format(
-                $"{$"{whole.Cores} {(whole.Cores == 1 ? "core" : "cores")}",-14}{whole.MegabytesPerSecond,10:F1}{whole.TokensPerSecond,14:N0}{whole.TokensPerSecond / Whole[0].TokensPerSecond,8:F2}{whole.ProcessorTime.TotalSeconds,8:F2}{whole.ProcessorTime / whole.Elapsed / whole.Cores,6:P0}{whole.AllocatedBytesPerLine,10:F1}{whole.Collections,5}{whole.PeakWorkingSetBytes / 1e6,9:F0}{whole.PeakHeapBytes / 1e6,9:F0}");
+                $"{$"{whole.Cores} {(whole.Cores == 1 ? "core" : "cores")}",-14}{whole.MegabytesPerSecond,12:F1}{whole.TokensPerSecond,18:N0}{whole.TokensPerSecond / Whole[0].TokensPerSecond,8:F2}{whole.ProcessorTime.TotalSeconds,8:F2}{whole.ProcessorTime / whole.Elapsed / whole.Cores,6:P0}{whole.AllocatedBytesPerLine,10:F1}{whole.Collections,5}{whole.PeakWorkingSetBytes / 1e6,9:F0}{whole.PeakHeapBytes / 1e6,9:F0}");
         }
         var any = Whole[^1];
         yield return Format($"{any.Bytes / 1e6:F1} MB of text, {any.Lines:N0} lines, {any.Tokens:N0} tokens; CPU: processor time, all cores together, and its share of what they had; B a line: bytes allocated; peak: resident memory");
