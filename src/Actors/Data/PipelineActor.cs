@@ -20,6 +20,7 @@ internal sealed class PipelineActor : ReceiveActor
     private BatchStream? _training;
     private BatchStream? _validation;
     private object? _heldOut;
+    private volatile bool _stopped;
 
     public PipelineActor(RunOptions options, IMaterializer materializer)
     {
@@ -39,6 +40,7 @@ internal sealed class PipelineActor : ReceiveActor
 
     protected override void PostStop()
     {
+        _stopped = true;
         _training?.Dispose();
         _validation?.Dispose();
     }
@@ -91,7 +93,7 @@ internal sealed class PipelineActor : ReceiveActor
             while (batches.Count < wanted && validation.Reader.TryRead(out var batch))
                 batches.Add(batch);
         }
-        if (batches.Count == 0)
+        if (batches.Count == 0 && !_stopped)
             Notice("nothing is evaluated: the held-out share of the text fills no block; raise data.validation-fraction or add text");
         return batches;
     }

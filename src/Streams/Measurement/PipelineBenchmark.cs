@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Streams;
 using Streaming.Streams.Batches;
 using Streaming.Streams.Mixing;
+using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -19,11 +20,13 @@ public static class PipelineBenchmark
     /// </param>
     /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it once.</param>
     /// <param name="cancellation">Stops the measurement.</param>
-    /// <exception cref="Sources.SourceException">A source cannot be read.</exception>
+    /// <exception cref="SourceException">A source cannot be read, or holds no batch.</exception>
     public static async Task<PipelineMeasurement> Run(
         PipelineOptions options, IMaterializer materializer, IReadOnlyList<int> cores, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options.WithEpochs(longest is null ? 1 : 0) with { TokenCache = null };
+        // Standard input goes on where the measurement before left it.
+        var again = longest is not null && !options.Sources.Any(source => source.Paths.Contains(SourceFile.StandardInput));
+        options = options.WithEpochs(again ? 0 : 1) with { TokenCache = null };
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
         var (text, warmUp) = (longest ?? long.MaxValue, Math.Min(longest ?? WarmUpBytes, WarmUpBytes));
         MeasureStages(options, tokenizer, warmUp, cancellation);
@@ -32,7 +35,9 @@ public static class PipelineBenchmark
         var whole = new List<PathMeasurement>();
         foreach (var count in cores)
             whole.Add(await MeasureWhole(options, count, tokenizer, materializer, text, cancellation).ConfigureAwait(false));
-        return new PipelineMeasurement(stages, whole);
+        return whole.Any(path => path.Tokens > 0)
+            ? new PipelineMeasurement(stages, whole)
+            : throw new SourceException("there is nothing to measure: the text fills no batch; name sources with more text, or take a smaller block or batch.");
     }
 
     /// <summary>Text that is run through before anything counts, so that the code is compiled.</summary>
