@@ -46,6 +46,9 @@ public sealed class SourceStatistics(string name, Action<string>? onNotice = nul
     public IEnumerable<(string Reason, long Lines)> Dropped =>
         CleaningReasons.All.Select(reason => (reason.Label(), Cleaning.Lines(reason))).Prepend((UnreadableRecord, RejectedRecords));
 
+    /// <summary>Cleaning has seen text and kept no line of it.</summary>
+    internal bool CleaningDroppedAll => Cleaning.TotalCharacters > 0 && Cleaning.Lines(CleaningReason.None) == 0;
+
     internal void AddInvalid(long bytes, long cutLines)
     {
         if (bytes != 0)
