@@ -19,7 +19,7 @@ var (path, rounds) = (args[0], args.Length > 1 ? int.Parse(args[1]) : 3);
 Measure("streaming", stream =>
 {
     var input = new InputBuffer(stream);
-    return CompressionFormats.Open(input, CompressionFormats.Detect(input), decompressors: 1);
+    return CompressionFormats.Open(input, CompressionFormats.Detect(input), 1);
 });
 switch (Path.GetExtension(path))
 {
