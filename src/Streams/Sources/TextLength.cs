@@ -20,7 +20,7 @@ internal static class TextLength
         {
             return CompressionFormats.Detect(new InputBuffer(bytes)) switch
             {
-                CompressionFormat.Plain => file.Length,
+                CompressionFormat.Plain => bytes.CanSeek ? bytes.Length : file.Length,
                 _ when !bytes.CanSeek => null,
                 CompressionFormat.Xz => XzIndex.Read(bytes)?.UncompressedLength,
                 // Its frames are found by going from block to block, which over a network would take for ever.
