@@ -39,6 +39,7 @@ internal static class TrainHost
             .AddSingleton(RunOptionsBuilder.BuildMetrics(settings))
             .AddSingleton(TimeProvider.System)
             .AddSingleton<RunMetrics>()
+            .AddSingleton<TextMetrics>()
             .AddSingleton<RunHealth>()
             .AddSingleton<MetricsServer>()
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
@@ -65,7 +66,7 @@ internal static class TrainHost
     private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
     {
         DotNetStats.Register(services.GetRequiredService<CollectorRegistry>()); // process_* and a few dotnet_*; no meters, no event counters
-        List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
+        List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<TextMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
         if (services.GetService<ISystemdNotifier>() is { } notifier)
             all.Add(new SystemdWatchdog(notifier));
         return all;

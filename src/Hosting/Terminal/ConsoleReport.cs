@@ -48,7 +48,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
                 screen.WriteError($"streaming: {rolledBack.Reason}; going back to the last checkpoint ({rolledBack.Rollback} of {rolledBack.Limit})");
                 break;
             case RunProtocol.Noticed noticed:
-                screen.WriteError($"streaming: {noticed.Sentence}");
+                screen.WriteNotice(noticed.Sentence);
                 break;
             case RunProtocol.Ended:
                 screen.ClearProgress();

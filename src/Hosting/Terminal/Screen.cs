@@ -33,6 +33,9 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
 
     public void WriteError(string line) => Write(errors, line);
 
+    /// <summary>A sentence of what goes on in spite of it.</summary>
+    public void WriteNotice(string sentence) => WriteError($"streaming: {sentence}");
+
     /// <summary>From now on, lines that stay go to <paramref name="writer"/> too, with their time.</summary>
     public void CopyTo(TextWriter writer)
     {

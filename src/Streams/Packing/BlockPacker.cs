@@ -39,7 +39,7 @@ internal sealed class BlockPacker(
         if (input.Position.Epoch != _epoch)
         {
             if (endless && !_epochHasTokens)
-                throw new SourceException($"a whole pass over source {source.Name} had no text for this side of the split; give more documents or change validation-fraction.");
+                throw new SourceException($"a whole pass over source {source.Name} left no text; {(source.CleaningDroppedAll ? $"cleaning dropped all of it, as streaming inspect --source {source.Name} shows" : "give more documents, or change validation-fraction, as none is on this side of the split")}.");
             _epoch = input.Position.Epoch;
             _epochHasTokens = false;
         }

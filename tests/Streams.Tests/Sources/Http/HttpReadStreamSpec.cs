@@ -68,7 +68,7 @@ public sealed class HttpReadStreamSpec
         Assert.Equal(Content, Read(server));
         Assert.True(DateTime.UtcNow - began >= TimeSpan.FromSeconds(0.99), "it asked for a second");
         using var forDays = new HostileServer(Content, (_, _) => new Answer { Status = 503, Headers = "Retry-After: 90000\r\n" });
-        Assert.Contains("asked again in 1500 minutes", Assert.Throws<SourceException>(() => Read(forDays)).Message);
+        Assert.Contains("asked again in 1500 minutes", Assert.Throws<SourceOutageException>(() => Read(forDays)).Message);
     }
 
     [Fact]
@@ -117,7 +117,7 @@ public sealed class HttpReadStreamSpec
     public void A_length_that_stays_a_lie_is_an_error()
     {
         using var server = new HostileServer(Content, (_, _) => new Answer { IgnoresRange = true, LengthLie = 100 });
-        var message = Assert.Throws<SourceException>(() => Read(server)).Message;
+        var message = Assert.Throws<SourceOutageException>(() => Read(server)).Message;
         Assert.Contains($"{server.Address} cannot be read past byte 200000: ", message);
         Assert.Contains("after 4 tries", message);
     }
@@ -160,9 +160,9 @@ public sealed class HttpReadStreamSpec
         using var server = new HostileServer(Content, (number, _) => number == 0 ? new Answer { DropAfter = 1000 } : new Answer { Status = 503 });
         Assert.Equal(
             $"{server.Address} cannot be read past byte 1000: the server answered 503 (Answer), after 4 tries in a row; check the server and the network.",
-            Assert.Throws<SourceException>(() => Read(server)).Message);
+            Assert.Throws<SourceOutageException>(() => Read(server)).Message);
         server.Dispose();
-        Assert.Contains("after 4 tries", Assert.Throws<SourceException>(() => Read(server)).Message);
+        Assert.Contains("after 4 tries", Assert.Throws<SourceOutageException>(() => Read(server)).Message);
     }
 
     [Theory]
