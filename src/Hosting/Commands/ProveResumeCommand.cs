@@ -54,6 +54,7 @@ internal static class ProveResumeCommand
     [
         string.Create(CultureInfo.InvariantCulture, $"{Relative(Keys.MaxSteps)}={steps}"),
         $"{Relative(Keys.Resume)}=auto",
+        $"{Relative(Keys.LoggingSteps)}=1", // by what a process tells it is known how far it is
         $"{Relative(Keys.RecordTokens)}=true",
         $"{Relative(Keys.Deterministic)}=true",
         $"{Relative(Keys.MetricsEnabled)}=false",

@@ -1,9 +1,10 @@
 namespace Streaming.Hosting.Proof;
 
 /// <summary>When a process is killed.</summary>
-/// <param name="After">Time from its start.</param>
+/// <param name="AfterSteps">Once it has taken so many steps.</param>
+/// <param name="Later">So long after that.</param>
 /// <param name="GraceBefore">It is asked to end so long before it is killed; null kills it without a word.</param>
-internal sealed record Kill(TimeSpan After, TimeSpan? GraceBefore);
+internal sealed record Kill(long AfterSteps, TimeSpan Later, TimeSpan? GraceBefore);
 
 /// <summary>
 /// Draws the moments of the kills, by a seed: some while the process starts, some while it shuts down, most anywhere in what is left of
@@ -23,13 +24,14 @@ internal sealed class KillSchedule(int seed, TimeSpan startup, TimeSpan step)
     public Kill Next(long stepsLeft, int killsLeft)
     {
         var kind = _random.NextDouble();
-        var share = stepsLeft * step / (killsLeft + 1);
+        var share = (double)stepsLeft / (killsLeft + 1);
         var moment = _random.NextDouble();
+        var jitter = 2 * step * _random.NextDouble();
         return kind switch
         {
-            < 0.15 => new Kill(startup * moment, null),
-            < 0.35 => new Kill(startup + share * moment, s_longestGrace * _random.NextDouble()),
-            _ => new Kill(startup + 2 * share * moment, null),
+            < 0.15 => new Kill(0, startup * moment, null),
+            < 0.35 => new Kill(1 + (long)(share * moment), jitter, s_longestGrace * _random.NextDouble()),
+            _ => new Kill(1 + (long)(2 * share * moment), jitter, null),
         };
     }
 }

@@ -12,6 +12,8 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
 {
     private const int Terminate = 15;
 
+    private int _stepsSeen;
+
     public string Folder => folder;
 
     /// <summary>What the processes printed, one after the other.</summary>
@@ -43,10 +45,14 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
     /// <summary>A checkpoint is being written, or was when the process ended.</summary>
     public bool IsWriting => Directory.Exists(CheckpointsPath) && Directory.GetDirectories(CheckpointsPath, ".aside-*").Length > 0;
 
+    /// <summary>Steps that the last process has told of.</summary>
+    public int StepsSeen => Volatile.Read(ref _stepsSeen);
+
     /// <summary>Starts a process that goes on with the run.</summary>
     public Process Start()
     {
         var (program, first) = Program();
+        _stepsSeen = 0;
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach (var argument in (string[])[.. first, "train", .. arguments, "--set", $"run.directory={JsonSerializer.Serialize(folder)}"])
             start.ArgumentList.Add(argument);
@@ -61,8 +67,11 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
 
         void Keep(string? line)
         {
-            if (line is not null)
-                log.WriteLine(line);
+            if (line is null)
+                return;
+            if (line.StartsWith("step ", StringComparison.Ordinal))
+                Interlocked.Increment(ref _stepsSeen);
+            log.WriteLine(line);
         }
     }
 

@@ -17,6 +17,7 @@ namespace Streaming.Hosting.Proof;
 internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, Screen screen)
 {
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(2);
 
     private readonly Dictionary<string, DateTimeOffset> _verified = [];
     private readonly Dictionary<string, int> _moments = [];
@@ -52,7 +53,7 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         {
             while (!process.HasExited)
             {
-                if (startup is null && plain.Step > 0)
+                if (startup is null && plain.StepsSeen > 0)
                     startup = Stopwatch.GetElapsedTime(began);
                 await Task.Delay(s_look, cancellation).ConfigureAwait(false);
             }
@@ -71,11 +72,12 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
     private async Task<string?> KillOnceAsync(Kill kill, CancellationToken cancellation)
     {
         using var process = killed.Start();
-        var before = killed.Step;
         try
         {
             var exit = process.WaitForExitAsync(cancellation);
-            if (await Task.WhenAny(exit, Task.Delay(kill.After, cancellation)).ConfigureAwait(false) != exit && kill.GraceBefore is { } grace)
+            while (killed.StepsSeen < kill.AfterSteps && !exit.IsCompleted)
+                await Task.Delay(s_glance, cancellation).ConfigureAwait(false);
+            if (await Task.WhenAny(exit, Task.Delay(kill.Later, cancellation)).ConfigureAwait(false) != exit && kill.GraceBefore is { } grace)
             {
                 ProofRun.AskToEnd(process);
                 await Task.WhenAny(exit, Task.Delay(grace, cancellation)).ConfigureAwait(false);
@@ -94,7 +96,7 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
             return null;
         }
         VerifyCheckpoints();
-        return killed.IsWriting ? "while a checkpoint was written" : kill.GraceBefore is not null ? "while it stopped" : killed.Step == before || killed.Step == 0 ? "before a step" : "between and in steps";
+        return killed.IsWriting ? "while a checkpoint was written" : kill.GraceBefore is not null ? "while it stopped" : killed.StepsSeen == 0 ? "before a step" : "between and in steps";
     }
 
     private async Task<bool> EndAsync(ProofRun run, CancellationToken cancellation)
