@@ -27,11 +27,11 @@ internal static class MistralConfigJson
         }
         catch (JsonException exception)
         {
-            throw new ModelException($"{path} is not JSON: {exception.Message}", exception);
+            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
         }
         catch (InvalidOperationException exception) // a text with half a surrogate pair
         {
-            throw new ModelException($"{path} is not JSON: {exception.Message}", exception);
+            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -34,7 +34,7 @@ internal static class ConfigCommand
     /// <param name="except">Keys that are left out, at their built-in values.</param>
     internal static string Print(Settings settings, params Key[] except)
     {
-        var lines = Keys.All.Except(except).Select(key => (Text: $"{key.Path} = {settings.Write(key)}", Origin: settings.OriginOf(key)))
+        var lines = Keys.All.Except(except).Select(key => (Text: $"{key.Path} = {Secrets.Mask(settings.Write(key))}", Origin: settings.OriginOf(key)))
             .Concat(FlattenAkka(settings))
             .ToList();
         var width = lines.Select(l => l.Text.Length).Where(l => l <= WidestValue).DefaultIfEmpty().Max();

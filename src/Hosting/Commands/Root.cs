@@ -20,6 +20,8 @@ internal static class Root
             TokenizerCommand.Create(),
             ExtractCommand.Create(),
             ConfigCommand.Create(),
+            ProveResumeCommand.Create(),
+            ProvenanceCommand.Create(),
             BenchCommand.Create(),
         };
         TrainCommand.AddTo(root);

@@ -42,6 +42,7 @@ internal static class TrainHost
             .AddSingleton<TextMetrics>()
             .AddSingleton<RunHealth>()
             .AddSingleton<MetricsServer>()
+            .AddSingleton(services => Watchdog.ForProcess(settings.Get(Keys.WatchdogTimeout), services.GetService<ISystemdNotifier>(), screen))
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
             .AddAkka("streaming", (akka, services) => akka
                 .AddHocon(string.Join('\n', ConfigCommand.FlattenAkka(settings).Select(l => l.Text)), HoconAddMode.Prepend)
@@ -67,8 +68,7 @@ internal static class TrainHost
     {
         DotNetStats.Register(services.GetRequiredService<CollectorRegistry>()); // process_* and a few dotnet_*; no meters, no event counters
         List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<TextMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
-        if (services.GetService<ISystemdNotifier>() is { } notifier)
-            all.Add(new SystemdWatchdog(notifier));
+        all.Add(services.GetRequiredService<Watchdog>());
         return all;
     }
 

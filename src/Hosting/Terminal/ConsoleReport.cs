@@ -29,7 +29,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
                 screen.WriteLine($"evaluation after step {evaluation.Step}: loss {Quantity.Fixed(evaluation.Loss)}, perplexity {evaluation.Perplexity.ToString("#,0.00", System.Globalization.CultureInfo.InvariantCulture)} on {evaluation.Batches} held-out batches ({Quantity.Time(evaluation.Elapsed)})");
                 break;
             case CheckpointProtocol.Written written:
-                screen.WriteLine($"checkpoint after step {written.Step}: {written.Path} ({Quantity.Bytes(written.Bytes)}, {Quantity.Time(written.Elapsed)})");
+                screen.WriteLine($"checkpoint after step {written.Step}: {written.Path} ({Quantity.Bytes(written.Bytes)} in {Quantity.Time(written.Elapsed)}, {Quantity.Bytes(written.BytesPerSecond)}/s; training stood still for {written.Stall.TotalMilliseconds.ToString("0.0", System.Globalization.CultureInfo.InvariantCulture)} ms)");
                 break;
             case CheckpointProtocol.Failed failed:
                 screen.WriteError($"streaming: the checkpoint after step {failed.Step} was not written: {failed.Reason}");

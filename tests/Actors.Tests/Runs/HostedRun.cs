@@ -15,6 +15,7 @@ internal sealed class HostedRun : IAsyncDisposable
     private readonly ConcurrentQueue<RunProtocol.IEvent> _events = new();
     private readonly SemaphoreSlim _happened = new(0);
     private readonly IHost _host;
+    private long _lastStep;
 
     private HostedRun(RunOptions options, EngineMaker? engines)
     {
@@ -28,6 +29,9 @@ internal sealed class HostedRun : IAsyncDisposable
     }
 
     public RunHandle Run { get; } = new();
+
+    /// <summary>Steps are counted and not kept: for runs of a hundred thousand.</summary>
+    public bool KeepsNoSteps { get; set; }
 
     public IReadOnlyList<RunProtocol.IEvent> Events => [.. _events];
 
@@ -69,6 +73,17 @@ internal sealed class HostedRun : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until a step is taken, however long the run.</summary>
+    public async Task SeeStepAsync(long step, TimeSpan limit)
+    {
+        var until = DateTime.UtcNow + limit;
+        while (Volatile.Read(ref _lastStep) < step && !Run.Outcome.IsCompleted)
+        {
+            Assert.True(DateTime.UtcNow < until, $"step {step} did not come; the last was {_lastStep}");
+            await Task.Delay(20);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await ShutDownAsync();
@@ -77,6 +92,10 @@ internal sealed class HostedRun : IAsyncDisposable
 
     private void Keep(RunProtocol.IEvent happened)
     {
+        if (happened is TrainerProtocol.StepCompleted step)
+            Volatile.Write(ref _lastStep, step.Step);
+        if (KeepsNoSteps && happened is TrainerProtocol.StepCompleted)
+            return;
         _events.Enqueue(happened);
         _happened.Release();
     }

@@ -1,0 +1,15 @@
+using System.Text.RegularExpressions;
+
+namespace Streaming.Hosting.Configuration;
+
+/// <summary>Keeps what may be secret in a URL, its user and password and its query, out of everything that is printed or written.</summary>
+internal static partial class Secrets
+{
+    public static string Mask(string text) => Query().Replace(Credentials().Replace(text, "$1***@"), "$1?***");
+
+    [GeneratedRegex("""(https?://)[^/\s"'@]*@""", RegexOptions.IgnoreCase)]
+    private static partial Regex Credentials();
+
+    [GeneratedRegex("""(https?://[^\s"'?]*)\?[^\s"',\]}]*""", RegexOptions.IgnoreCase)]
+    private static partial Regex Query();
+}
