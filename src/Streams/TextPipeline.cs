@@ -6,6 +6,7 @@ using Streaming.Streams.Measurement;
 using Streaming.Streams.Mixing;
 using Streaming.Streams.Packing;
 using Streaming.Streams.Sources;
+using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams;
@@ -34,16 +35,23 @@ public static class TextPipeline
         Join(new PipelineStages(options, split, cursor, stateFolder, tokenizer, statistics ?? new PipelineStatistics()), split);
 
     internal static Source<TokenBatch, NotUsed> Join(PipelineStages stages, Split split) =>
-        Mix(stages, [.. stages.Sources.Select((source, index) => stages.HasEnded(index) ? Source.Empty<TokenBlocks>() : Blocks(source))], split)
+        Mix(stages, [.. stages.Sources.Select((source, index) => stages.HasEnded(index) ? Source.Empty<TokenBlocks>() : Blocks(source, stages.Statistics))], split)
             .Named("text-to-batches");
 
-    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source) =>
+    // The stages that work in parallel on one batch, one after the other, have one edge in and one out: it counts for the first and the last.
+    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source, PipelineStatistics stages) =>
         source.Read()
+            .Via(new MeasureStalls<LineBatch>(stages.Read, stages.Extract))
             .Via(source.Prepare())
+            .Via(new MeasureStalls<LineBatch>(stages.Extract, stages.Split))
             .Via(source.Admit())
+            .Via(new MeasureStalls<LineBatch>(stages.Split, stages.Tokenize))
             .Via(source.Encode())
+            .Via(new MeasureStalls<LineBatch>(stages.Tokenize, stages.Shuffle))
             .Via(source.Shuffle())
+            .Via(new MeasureStalls<LineBatch>(stages.Shuffle, stages.Pack))
             .Via(source.Pack())
+            .Via(new MeasureStalls<TokenBlocks>(stages.Pack, stages.Mix))
             .Via(source.Cache());
 
     private static Source<TokenBatch, NotUsed> Mix(PipelineStages stages, IReadOnlyList<Source<TokenBlocks, NotUsed>> sources, Split split) =>

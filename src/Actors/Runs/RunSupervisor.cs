@@ -84,7 +84,8 @@ internal sealed class RunSupervisor : ReceiveActor
         {
             if (failure.InnerException is not NonFiniteLossException)
                 Context.GetLogger().Warning(failure.InnerException, "{0}; returning to the last checkpoint", failure.Message);
-            Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit));
+            Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit,
+                failure.InnerException is NonFiniteLossException ? "non-finite-loss" : "engine-fault"));
             _trainer.Tell(new TrainerProtocol.Adjust(_adjustments.ApplyTo(_options))); // the next incarnation is made with the first one's
             return Directive.Restart;
         }

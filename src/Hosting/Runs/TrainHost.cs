@@ -8,6 +8,7 @@ using Streaming.Actors;
 using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Metrics;
+using Streaming.Hosting.Metrics.Gpu;
 using Streaming.Hosting.Terminal;
 using AkkaLogLevel = Akka.Event.LogLevel;
 
@@ -38,7 +39,11 @@ internal static class TrainHost
             .AddSingleton(Prometheus.Metrics.NewCustomRegistry())
             .AddSingleton(RunOptionsBuilder.BuildMetrics(settings))
             .AddSingleton(TimeProvider.System)
+            .AddSingleton(options)
+            .AddSingleton<GpuMetrics>()
             .AddSingleton<RunMetrics>()
+            .AddSingleton<PipelineMetrics>()
+            .AddSingleton<ProcessMetrics>(services => new ProcessMetrics(services.GetRequiredService<CollectorRegistry>(), options.RunDirectory))
             .AddSingleton<RunHealth>()
             .AddSingleton<MetricsServer>()
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
@@ -64,8 +69,8 @@ internal static class TrainHost
 
     private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
     {
-        DotNetStats.Register(services.GetRequiredService<CollectorRegistry>()); // process_* and a few dotnet_*; no meters, no event counters
-        List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
+        services.GetRequiredService<ProcessMetrics>(); // no meters, no event counters: only what somebody reads
+        List<IRunObserver> all = [services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
         if (services.GetService<ISystemdNotifier>() is { } notifier)
             all.Add(new SystemdWatchdog(notifier));
         return all;

@@ -1,3 +1,5 @@
+using Streaming.Streams.Batches;
+
 namespace Streaming.Streams.Measurement;
 
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
@@ -6,6 +8,7 @@ public sealed class PipelineStatistics
     private long _invalidBytes, _cutLines, _rejectedRecords, _droppedTokens;
     private string? _firstRejection;
     private Func<int>? _queueDepth;
+    private PipelineCursor? _cursor;
 
     public StageStatistics Read { get; } = new("read");
 
@@ -47,6 +50,9 @@ public sealed class PipelineStatistics
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
 
+    /// <summary>Where each source stands after the newest batch; null before the first.</summary>
+    public PipelineCursor? Cursor => Volatile.Read(ref _cursor);
+
     /// <summary>Passes over every source that are complete.</summary>
     public long EpochsCompleted => Sources.Count == 0 ? 0 : Sources.Min(source => source.EpochsCompleted);
 
@@ -70,6 +76,8 @@ public sealed class PipelineStatistics
     }
 
     internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
+
+    internal void SetCursor(PipelineCursor cursor) => Volatile.Write(ref _cursor, cursor);
 
     internal void ObserveQueue(Func<int> depth) => _queueDepth = depth;
 }
