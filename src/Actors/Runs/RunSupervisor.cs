@@ -111,6 +111,8 @@ internal sealed class RunSupervisor : ReceiveActor
             Context.System.EventStream.Subscribe<CheckpointProtocol.Written>(Self);
             Context.System.EventStream.Subscribe<RunProtocol.Started>(Self);
             _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
+            if (_adjustments.Settings.Count > 0)
+                Publish(new ControlProtocol.Changed(start?.Training.Step ?? 0, _adjustments.ApplyTo(_options)));
             var checkpoints = Start(CheckpointActor.Props(_options, store, start), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
             _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), _directory, _engines, pipeline, checkpoints), "trainer");

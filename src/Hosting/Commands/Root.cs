@@ -18,6 +18,8 @@ internal static class Root
             ConfigCommand.Create(),
             BenchCommand.Create(),
         };
+        foreach (var command in ControlCommands.Create())
+            root.Add(command);
         TrainCommand.AddTo(root);
         return root;
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Prometheus;
 using Streaming.Model.Measurement;
 
@@ -7,17 +8,22 @@ namespace Streaming.Hosting.Metrics;
 internal sealed class ProcessMetrics
 {
     private readonly string _directory;
-    private readonly Gauge _managed, _native, _resident, _peak, _hostAvailable, _hostTotal, _tensors, _diskFree, _diskSize;
-    private readonly Counter _pauses, _allocated;
+    private readonly Gauge _openFiles, _managed, _native, _resident, _peak, _hostAvailable, _hostTotal, _tensors, _diskFree, _diskSize;
+    private readonly Counter _cpu, _pauses, _allocated;
     private readonly Counter.Child[] _collections;
 
     public ProcessMetrics(CollectorRegistry registry, string runDirectory)
     {
         _directory = runDirectory;
         var metrics = Prometheus.Metrics.WithCustomRegistry(registry);
+        // The names that every Prometheus client gives these.
+        metrics.CreateGauge("process_start_time_seconds", "When the process started, seconds since 1970.")
+            .Set(new DateTimeOffset(Process.GetCurrentProcess().StartTime.ToUniversalTime()).ToUnixTimeMilliseconds() / 1e3);
+        _cpu = metrics.CreateCounter("process_cpu_seconds_total", "Processor time of the process, all cores together.");
+        _openFiles = metrics.CreateGauge("process_open_fds", "Open file descriptors, connections included.");
         _managed = metrics.CreateGauge("streaming_managed_memory_bytes", "Memory of the .NET heap, garbage not yet collected included.");
         _native = metrics.CreateGauge("streaming_native_memory_bytes", "Resident memory of the process beyond the .NET heap: libtorch, its tensors, pinned buffers, code.");
-        _resident = metrics.CreateGauge("streaming_resident_memory_bytes", "Resident memory of the process.");
+        _resident = metrics.CreateGauge("process_resident_memory_bytes", "Resident memory of the process.");
         _peak = metrics.CreateGauge("streaming_resident_memory_peak_bytes", "The most resident memory that the process has had.");
         _hostAvailable = metrics.CreateGauge("streaming_host_memory_available_bytes", "Memory of the machine that programs can still have.");
         _hostTotal = metrics.CreateGauge("streaming_host_memory_size_bytes", "Memory of the machine.");
@@ -35,6 +41,8 @@ internal sealed class ProcessMetrics
     {
         var memory = ProcMemory.Read();
         var managed = GC.GetTotalMemory(forceFullCollection: false);
+        _cpu.IncTo(Environment.CpuUsage.TotalTime.TotalSeconds);
+        _openFiles.Set(CountOpenFiles());
         _managed.Set(managed);
         _resident.Set(memory.ResidentBytes);
         _native.Set(Math.Max(0, memory.ResidentBytes - managed));
@@ -49,6 +57,18 @@ internal sealed class ProcessMetrics
         _collections[1].IncTo(GC.CollectionCount(1) - GC.CollectionCount(2));
         _collections[0].IncTo(GC.CollectionCount(0) - GC.CollectionCount(1));
         ReadDisk();
+    }
+
+    private static int CountOpenFiles()
+    {
+        try
+        {
+            return Directory.GetFiles("/proc/self/fd").Length;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return 0; // no Linux
+        }
     }
 
     private void ReadDisk()

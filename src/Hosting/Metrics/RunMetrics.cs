@@ -59,6 +59,8 @@ internal sealed class RunMetrics : IRunObserver
         _restarts = metrics.CreateCounter("streaming_restarts_total", "Times that training started again from a checkpoint, by what had failed.", "reason");
         _nonFinite = metrics.CreateCounter("streaming_non_finite_steps_total", "Steps whose loss, gradient or weights were not finite.");
         _commands = metrics.CreateCounter("streaming_commands_total", "Commands of operators that were accepted.", "command");
+        foreach (var command in (string[])["pause", "resume", "checkpoint", "evaluate", "sample", "set", "stop"])
+            _commands.WithLabels(command);
         foreach (var reason in (string[])["non-finite-loss", "engine-fault"])
             _restarts.WithLabels(reason); // an alert sees the first one only where there was a 0
         _parameters = metrics.CreateGauge("streaming_model_parameters", "Parameters of the model.");
@@ -140,7 +142,8 @@ internal sealed class RunMetrics : IRunObserver
             _factory.CreateGauge("streaming_device_memory_allocated_bytes", "Device memory that the engine has allocated for weights, gradients, moments and activations.").Set(bytes);
         if (_options is null)
             return;
-        _configuredRate.Set(_options.Training.LearningRate);
+        if (_configuredRate.Value == 0) // what an operator had set before came as an event
+            _configuredRate.Set(_options.Training.LearningRate);
         _flopsPerToken = EngineBenchmark.FlopsPerToken(_options.Model, started.ParameterCount, _options.Data.BlockSize);
         _factory.CreateGauge("streaming_model_flops_per_token", "Operations that a token of training takes: forward and backward pass, causal attention.").Set(_flopsPerToken);
         if ((_peakFlops ?? GpuPeaks.FlopsOf(_gpu?.Name ?? "")) is not { } peak)

@@ -22,6 +22,7 @@ internal static class RunOptionsBuilder
         {
             RunDirectory = settings.Get(Keys.RunDirectory),
             ShutdownTimeout = settings.Get(Keys.ShutdownTimeout),
+            LogLevel = (int)settings.Get(Keys.LogLevel),
             Model = model,
             InitialWeights = settings.Get(Keys.Weights) is var weights and not "random" ? weights : null,
             Data = BuildData(settings),

@@ -7,6 +7,8 @@ using Prometheus;
 using Streaming.Actors;
 using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Control;
+using Streaming.Hosting.Http;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Metrics.Gpu;
 using Streaming.Hosting.Terminal;
@@ -45,7 +47,11 @@ internal static class TrainHost
             .AddSingleton<PipelineMetrics>()
             .AddSingleton<ProcessMetrics>(services => new ProcessMetrics(services.GetRequiredService<CollectorRegistry>(), options.RunDirectory))
             .AddSingleton<RunHealth>()
-            .AddSingleton<MetricsServer>()
+            .AddSingleton(run)
+            .AddLiveAndControl(settings)
+            .AddSingleton<MetricsServer>(services => new MetricsServer(
+                services.GetRequiredService<MetricsOptions>(), services.GetRequiredService<CollectorRegistry>(), services.GetRequiredService<RunHealth>(),
+                services.GetServices<IEndpoints>()))
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
             .AddAkka("streaming", (akka, services) => akka
                 .AddHocon(string.Join('\n', ConfigCommand.FlattenAkka(settings).Select(l => l.Text)), HoconAddMode.Prepend)
@@ -70,7 +76,7 @@ internal static class TrainHost
     private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
     {
         services.GetRequiredService<ProcessMetrics>(); // no meters, no event counters: only what somebody reads
-        List<IRunObserver> all = [services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
+        List<IRunObserver> all = [services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(), services.GetRequiredService<RunHealth>(), .. services.GetServices<IRunObserver>(), .. observers];
         if (services.GetService<ISystemdNotifier>() is { } notifier)
             all.Add(new SystemdWatchdog(notifier));
         return all;

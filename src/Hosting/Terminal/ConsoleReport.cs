@@ -62,5 +62,5 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
     }
 
     /// <summary>Line ends and other control characters of generated text must not reach a terminal.</summary>
-    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+    internal static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
 }
