@@ -47,6 +47,12 @@ public sealed record PipelineOptions
     /// <summary>How sources that are URLs are read.</summary>
     public HttpOptions Http { get; init; } = HttpOptions.Default;
 
+    /// <summary>
+    /// Told, in a sentence and on any thread, of what the path puts up with: a server that is asked again, the first record of a
+    /// source that is passed over. Must not block.
+    /// </summary>
+    public Action<string>? OnNotice { get; init; }
+
     /// <summary>UTF-8 bytes of text that go from stage to stage at a time. No effect on the tokens.</summary>
     internal int TextBatchBytes { get; init; } = 64 << 10;
 

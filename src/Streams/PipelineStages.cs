@@ -40,7 +40,7 @@ internal sealed class PipelineStages
 
         var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();
         _start = StartingPoint.Of(options, text, files, cursor);
-        statistics.Sources = [.. options.Sources.Select(source => new SourceStatistics(source.Name))];
+        statistics.Sources = [.. options.Sources.Select(source => new SourceStatistics(source.Name, split == Split.Train ? options.OnNotice : null))];
         Sources = [.. options.Sources.Select((source, index) =>
         {
             var from = _start.Sources[index];

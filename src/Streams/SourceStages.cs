@@ -61,7 +61,7 @@ internal sealed class SourceStages(
         : Flow.FromGraph(new CacheBlocks(cache, blocks, counts));
 
     public SourceReader CreateReader() =>
-        new(files, split, Epochs, start.Position, options.TextBatchBytes, _lines, statistics);
+        new(files, split, Epochs, start.Position, options.TextBatchBytes, _lines, statistics.Read, counts);
 
     public IEnumerable<LineWork> CreatePreparation()
     {
@@ -75,7 +75,7 @@ internal sealed class SourceStages(
         {
             filter?.Admit(batch);
             if (options.ValidationRule == ValidationRule.Hash || options.ValidationFraction == 0)
-                DocumentHash.KeepSide(batch, split, options.ValidationFraction);
+                counts.AddHeldOut(DocumentHash.KeepSide(batch, split, options.ValidationFraction));
         },
         statistics.Split);
 

@@ -7,6 +7,8 @@ namespace Streaming.Streams.Tests;
 /// <summary>A folder of text files for one test.</summary>
 internal sealed class TextFiles : IDisposable
 {
+    private readonly List<IDisposable> _owned = [];
+
     public string Folder { get; } = Directory.CreateTempSubdirectory("streaming-tests-").FullName;
 
     public string Write(string name, string text) => Write(name, Encoding.UTF8.GetBytes(text));
@@ -19,5 +21,17 @@ internal sealed class TextFiles : IDisposable
         return path;
     }
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    /// <summary>Disposes of something together with the files.</summary>
+    public T Own<T>(T owned)
+        where T : IDisposable
+    {
+        _owned.Add(owned);
+        return owned;
+    }
+
+    public void Dispose()
+    {
+        _owned.ForEach(owned => owned.Dispose());
+        Directory.Delete(Folder, recursive: true);
+    }
 }

@@ -13,16 +13,19 @@ namespace Streaming.Actors;
 internal sealed class PipelineActor : ReceiveActor
 {
     private readonly RunOptions _options;
+    private readonly PipelineOptions _data;
     private readonly IMaterializer _materializer;
     private readonly EventStream _events = Context.System.EventStream;
     private readonly HashSet<IActorRef> _awaitHeldOut = [];
     private BatchStream? _training;
     private BatchStream? _validation;
     private object? _heldOut;
+    private volatile bool _stopped;
 
     public PipelineActor(RunOptions options, IMaterializer materializer)
     {
         _options = options;
+        _data = options.Data with { OnNotice = Notice };
         _materializer = materializer;
         Receive<PipelineProtocol.Open>(OnOpen);
         Receive<PipelineProtocol.GetHeldOut>(_ => OnGetHeldOut());
@@ -37,6 +40,7 @@ internal sealed class PipelineActor : ReceiveActor
 
     protected override void PostStop()
     {
+        _stopped = true;
         _training?.Dispose();
         _validation?.Dispose();
     }
@@ -46,7 +50,7 @@ internal sealed class PipelineActor : ReceiveActor
         try
         {
             _training?.Dispose();
-            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
+            _training = BatchStream.Start(_data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
             _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }
@@ -82,14 +86,14 @@ internal sealed class PipelineActor : ReceiveActor
             Notice("nothing is evaluated: standard input cannot be read a second time for held-out text");
             return [];
         }
-        using var validation = _validation = BatchStream.Start(_options.Data, Split.Validation, _materializer);
+        using var validation = _validation = BatchStream.Start(_data, Split.Validation, _materializer);
         var batches = new List<TokenBatch>(wanted);
         while (batches.Count < wanted && await validation.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             while (batches.Count < wanted && validation.Reader.TryRead(out var batch))
                 batches.Add(batch);
         }
-        if (batches.Count == 0)
+        if (batches.Count == 0 && !_stopped)
             Notice("nothing is evaluated: the held-out share of the text fills no block; raise data.validation-fraction or add text");
         return batches;
     }

@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Terminal;
 using Streaming.Hosting.Text;
 using Streaming.Streams.Sources;
+using Streaming.Streams.Sources.Http;
 using Streaming.Streams.Text;
 using Streaming.Streams.Wikipedia;
 
@@ -107,7 +109,7 @@ internal static class ExtractCommand
         var page = new WikiPage();
         try
         {
-            foreach (var file in SourceList.Expand([path]))
+            foreach (var file in SourceList.Expand([path], HttpOptions.Default with { OnNotice = Screen.ForConsole().WriteNotice }))
             {
                 using var dump = new WikiDump(file);
                 while (dump.TryRead(out var xml))

@@ -5,6 +5,7 @@ using Streaming.Hosting.Terminal;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
 using Streaming.Streams.Sources;
+using Streaming.Streams.Sources.Http;
 
 namespace Streaming.Hosting.Commands;
 
@@ -42,10 +43,11 @@ internal static class InspectCommand
         {
             if (parsed.GetValue(limit) < 1)
                 throw new UserErrorException($"--limit must be 1 or more, was {parsed.GetValue(limit)}.");
-            var options = Find(parsed.GetRequiredValue(source), _kinds[parsed.GetRequiredValue(kind)], RunOptionsBuilder.BuildData(configuration.Load(parsed)).Sources);
+            var data = RunOptionsBuilder.BuildData(configuration.Load(parsed));
+            var options = Find(parsed.GetRequiredValue(source), _kinds[parsed.GetRequiredValue(kind)], data.Sources);
             if (parsed.GetValue(preset) is { } rules)
                 options = options with { Cleaning = _presets[rules] };
-            Show(options, parsed.GetValue(limit), InspectionReport.For(parsed.InvocationConfiguration.Output), cancellation);
+            Show(options, data.Http with { OnNotice = Screen.ForConsole().WriteNotice }, parsed.GetValue(limit), InspectionReport.For(parsed.InvocationConfiguration.Output), cancellation);
             return Task.FromResult(ExitCodes.Done);
         });
         return command;
@@ -61,16 +63,16 @@ internal static class InspectCommand
             : throw new UserErrorException($"--source: {name} is neither a file nor a configured source; those are {string.Join(", ", configured.Select(source => source.Name))}.");
     }
 
-    private static void Show(SourceOptions source, int limit, InspectionReport report, CancellationToken cancellation)
+    private static void Show(SourceOptions source, HttpOptions http, int limit, InspectionReport report, CancellationToken cancellation)
     {
         try
         {
-            var inspection = new SourceInspection(source with { Cleaning = source.Cleaning is { } cleaning ? cleaning with { RejectedFile = null } : null });
+            var inspection = new SourceInspection(source with { Cleaning = source.Cleaning is { } cleaning ? cleaning with { RejectedFile = null } : null }, http);
             if (source.Cleaning is null)
                 report.Note($"source {source.Name} is not cleaned; --cleaning web shows what those rules would do");
             foreach (var document in inspection.Documents(cancellation).Take(limit))
                 report.Write(document);
-            report.WriteSummary(inspection.Statistics);
+            report.WriteSummary(inspection.Source);
         }
         catch (Exception mistake) when (mistake is SourceException or InvalidDataException or UnauthorizedAccessException)
         {

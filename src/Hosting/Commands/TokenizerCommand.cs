@@ -45,7 +45,7 @@ internal static class TokenizerCommand
             var began = Stopwatch.GetTimestamp();
             var options = RunOptionsBuilder.BuildTokenizer(settings);
             var folder = new TokenizerFolder(settings.Get(Keys.TokenizerDirectory), replace);
-            var sentences = SentenceSource.Read(RunOptionsBuilder.BuildData(settings), system.Materializer(), stop.Token);
+            var sentences = SentenceSource.Read(RunOptionsBuilder.BuildData(settings, screen.WriteNotice), system.Materializer(), stop.Token);
             folder.Write(new TokenizerTrainer(options, new TokenizerProgress(screen)).Train(sentences, stop.Token));
             screen.ClearProgress();
             screen.WriteLine($"{options.VocabularySize} pieces in {Quantity.Time(Stopwatch.GetElapsedTime(began))}: {Path.Combine(settings.Get(Keys.TokenizerDirectory), TokenizerFolder.ModelFile)}");

@@ -43,7 +43,9 @@ internal static class RunOptionsBuilder
         };
     }
 
-    public static PipelineOptions BuildData(Settings settings) => new()
+    /// <param name="settings">The configuration.</param>
+    /// <param name="onNotice">As <see cref="PipelineOptions.OnNotice"/>.</param>
+    public static PipelineOptions BuildData(Settings settings, Action<string>? onNotice = null) => new()
     {
         Sources = [.. settings.Get(Keys.Sources).Select(entry => BuildSource(entry, settings))],
         Tokenizer = settings.Get(Keys.Tokenizer),
@@ -61,6 +63,7 @@ internal static class RunOptionsBuilder
         TokenCache = settings.Get(Keys.TokenCache) is var cache and not "none" ? cache : null,
         Workers = settings.GetInt32(Keys.Workers) is var workers and > 0 ? workers : Environment.ProcessorCount,
         QueueCapacity = settings.GetInt32(Keys.QueueCapacity),
+        OnNotice = onNotice,
     };
 
     private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()

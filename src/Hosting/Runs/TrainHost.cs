@@ -33,7 +33,7 @@ internal static class TrainHost
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning)
-            .AddProvider(new TerminalLogs(screen, SystemdHelpers.IsSystemdService()));
+            .AddProvider(new TerminalLogs(screen));
         builder.Services
             .AddSingleton<IHostLifetime, RunLifetime>()
             .AddSystemd()
@@ -46,6 +46,7 @@ internal static class TrainHost
             .AddSingleton<RunMetrics>()
             .AddSingleton<PipelineMetrics>()
             .AddSingleton<ProcessMetrics>(services => new ProcessMetrics(services.GetRequiredService<CollectorRegistry>(), options.RunDirectory))
+            .AddSingleton<TextMetrics>()
             .AddSingleton<RunHealth>()
             .AddSingleton(run)
             .AddLiveAndControl(settings)
@@ -61,7 +62,7 @@ internal static class TrainHost
                     loggers.ClearLoggers();
                     loggers.AddLoggerFactory();
                 })
-                .WithActors((system, _) => Listen(system, Observers(services, observers), observed))
+                .WithActors((system, _) => Listen(system, Observers(services, new LogLevels(screen, system), observers), observed))
                 .AddStreamingRun(options, run));
         return builder.Build();
     }
@@ -73,10 +74,14 @@ internal static class TrainHost
         system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
     }
 
-    private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
+    private static List<IRunObserver> Observers(IServiceProvider services, LogLevels levels, IReadOnlyList<IRunObserver> observers)
     {
         services.GetRequiredService<ProcessMetrics>(); // no meters, no event counters: only what somebody reads
-        List<IRunObserver> all = [services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(), services.GetRequiredService<RunHealth>(), .. services.GetServices<IRunObserver>(), .. observers];
+        List<IRunObserver> all =
+        [
+            services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(),
+            services.GetRequiredService<TextMetrics>(), services.GetRequiredService<RunHealth>(), .. services.GetServices<IRunObserver>(), levels, .. observers,
+        ];
         if (services.GetService<ISystemdNotifier>() is { } notifier)
             all.Add(new SystemdWatchdog(notifier));
         return all;

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Streaming.Actors;
 using Streaming.Hosting.Runs;
 using Streaming.Model.Measurement;
@@ -42,7 +43,19 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
                 screen.WriteError($"streaming: {rolledBack.Reason}; going back to the last checkpoint ({rolledBack.Rollback} of {rolledBack.Limit})");
                 break;
             case RunProtocol.Noticed noticed:
-                screen.WriteError($"streaming: {noticed.Sentence}");
+                screen.WriteNotice(noticed.Sentence);
+                break;
+            case ControlProtocol.Commanded commanded:
+                screen.WriteLine($"{commanded.What}, asked for by {commanded.By}");
+                break;
+            case ControlProtocol.Paused paused:
+                screen.WriteLine($"paused after step {paused.Step}: streaming resume goes on");
+                break;
+            case ControlProtocol.Resumed resumed:
+                screen.WriteLine($"resumed after step {resumed.Step}");
+                break;
+            case ControlProtocol.Changed changed:
+                _meter.MaxSteps = changed.Options.Training.MaxSteps;
                 break;
             case RunProtocol.Ended:
                 screen.ClearProgress();
@@ -57,7 +70,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
             screen.WriteLine(FormattableString.Invariant($"first step after {start.FirstStep:F1} s"));
         if (screen.IsLive)
             screen.ShowProgress(_meter.Read().Fields);
-        else if (step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)
+        else if (screen.Level <= LogLevel.Debug || step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)
             screen.WriteLine(string.Join("  ", _meter.Read().Fields));
     }
 

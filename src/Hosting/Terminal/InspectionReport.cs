@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.Measurement;
 
 namespace Streaming.Hosting.Terminal;
 
@@ -38,8 +39,9 @@ internal sealed class InspectionReport(TextWriter output, int? columns, bool has
         output.WriteLine();
     }
 
-    public void WriteSummary(CleaningStatistics statistics)
+    public void WriteSummary(SourceStatistics source)
     {
+        var statistics = source.Cleaning;
         var total = Math.Max(1, statistics.TotalCharacters);
         output.WriteLine(Paint("1", Row("", "documents", "lines", "characters", "share")));
         foreach (var reason in CleaningReasons.All.Prepend(CleaningReason.None))
@@ -51,6 +53,8 @@ internal sealed class InspectionReport(TextWriter output, int? columns, bool has
                 reason == CleaningReason.None ? "kept" : reason.Label(), documents, Quantity.Count(statistics.Lines(reason)), Quantity.Count(statistics.Characters(reason)),
                 (100.0 * statistics.Characters(reason) / total).ToString("F2", CultureInfo.InvariantCulture) + " %"));
         }
+        if (source.FirstRejection is { } first)
+            Note($"{Quantity.Count(source.RejectedRecords)} {(source.RejectedRecords == 1 ? "record" : "records")} passed over; the first one is {first}");
     }
 
     private static string Row(string reason, string documents, string lines, string characters, string share) =>

@@ -37,10 +37,10 @@ public sealed record PipelineCursor
     internal void Verify(TextIdentity text)
     {
         if (Version != CurrentVersion)
-            throw new SourceException($"the cursor is of version {Version}, this program reads version {CurrentVersion}; start without the cursor.");
+            throw new SourceException($"the cursor is of version {Version}, this program reads version {CurrentVersion}; begin the run anew (run.resume = never).");
         if (Text is null || Sources is null || Sources.Any(source => source?.Files is null) || Sources.DistinctBy(source => source.Name).Count() != Sources.Count)
-            throw new SourceException("the cursor is not whole; start without the cursor.");
+            throw new SourceException("the cursor is not whole; begin the run anew (run.resume = never).");
         if (Text.DifferenceTo(text) is { } difference)
-            throw new SourceException($"{difference}; go on with what the run began with, or start without the cursor.");
+            throw new SourceException($"{difference}; go on with what the run began with, or begin the run anew (run.resume = never).");
     }
 }

@@ -40,7 +40,7 @@ public sealed record PipelineState(string Name, Action<Stream> Write)
         catch (Exception exception) when (exception is InvalidDataException or IOException or UnauthorizedAccessException)
         {
             throw new SourceException(
-                $"the duplicates found so far in source {source} cannot be read ({exception.Message.TrimEnd('.')}); go on from a whole checkpoint, or start without the cursor.", exception);
+                $"the duplicates found so far in source {source} cannot be read ({exception.Message.TrimEnd('.')}); go on from a whole checkpoint, or begin the run anew (run.resume = never).", exception);
         }
     }
 

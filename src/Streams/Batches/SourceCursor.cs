@@ -72,7 +72,7 @@ public sealed record SourceCursor
         if (Cleaning != source.CleaningIdentity)
             throw new SourceException($"source {Name} is {(source.Cleaning is null ? "not cleaned any more" : Cleaning is null ? "cleaned, which it was not when the cursor was made" : "cleaned by other rules than when the cursor was made")}; give those that the run began with, or {Name} another name if it is to be read from its beginning.");
         if (Place.Position is { } at && (at.File < 0 || at.File >= files.Count || at.Offset < 0 || at.Epoch < 0 || Place.TokensTaken < 0 || Place.DuplicateEntries < 0))
-            throw new SourceException($"the cursor does not point into source {Name} (file {at.File}, byte {at.Offset}); start without the cursor.");
+            throw new SourceException($"the cursor does not point into source {Name} (file {at.File}, byte {at.Offset}); begin the run anew (run.resume = never).");
     }
 }
 

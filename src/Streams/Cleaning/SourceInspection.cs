@@ -1,6 +1,7 @@
 using Streaming.Streams.Documents;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Sources;
+using Streaming.Streams.Sources.Http;
 using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Cleaning;
@@ -11,15 +12,21 @@ public sealed class SourceInspection
     private readonly SourceOptions _source;
     private readonly SourceFiles _files;
 
+    /// <param name="source">What to look at.</param>
+    /// <param name="http">How it is read where it is remote.</param>
     /// <exception cref="SourceException">A file is missing, or of a kind that is not read.</exception>
-    public SourceInspection(SourceOptions source)
+    public SourceInspection(SourceOptions source, HttpOptions? http = null)
     {
         _source = source with { Cleaning = source.Cleaning ?? CleaningOptions.Off };
-        _files = SourceFiles.Of(_source, new PipelineOptions { Sources = [_source], Tokenizer = "", BlockSize = 2, Rows = 1 }, Split.Train);
+        Source = new SourceStatistics(source.Name);
+        _files = SourceFiles.Of(_source, new PipelineOptions { Sources = [_source], Tokenizer = "", BlockSize = 2, Rows = 1, Http = http ?? HttpOptions.Default }, Split.Train);
     }
 
     /// <summary>What was kept and dropped of the documents that were read so far; a batch is read at a time.</summary>
-    public CleaningStatistics Statistics { get; } = new();
+    public CleaningStatistics Statistics => Source.Cleaning;
+
+    /// <summary>The same, and what could not be read.</summary>
+    public SourceStatistics Source { get; }
 
     /// <summary>The documents of the first pass, in order, those without a line left out.</summary>
     /// <exception cref="SourceException">A file cannot be read.</exception>
@@ -29,7 +36,7 @@ public sealed class SourceInspection
         var filter = new CleaningFilter(_source.Cleaning!, Statistics, () => verdicts);
         var pool = new LineBatchPool();
         // Small batches: the first documents show at once, and the statistics are of what was shown.
-        var reader = new SourceReader(_files, Split.Train, epochs: 1, _files.StartOf(0), batchBytes: 1, pool, new PipelineStatistics());
+        var reader = new SourceReader(_files, Split.Train, epochs: 1, _files.StartOf(0), batchBytes: 1, pool, new StageStatistics("read"), Source);
         foreach (var batch in reader.Read(stop))
         {
             DocumentExtraction.Extract(batch);

@@ -6,11 +6,20 @@ namespace Streaming.Streams.Documents;
 /// <summary>What a document is told by, whatever file it is in: the hash of its first line.</summary>
 internal static class DocumentHash
 {
-    /// <summary>Drops the documents of the batch that are on the other side of the held-out split.</summary>
-    public static void KeepSide(LineBatch batch, Split split, double validationFraction)
+    /// <summary>Drops the documents of the batch that are on the other side of the held-out split, and says how many lines they have.</summary>
+    public static long KeepSide(LineBatch batch, Split split, double validationFraction)
     {
+        var (line, lines) = (0, 0L);
         foreach (ref var document in batch.Documents)
-            document.IsDropped |= SideOf(document.Hash, validationFraction) != split;
+        {
+            if (!document.IsDropped && SideOf(document.Hash, validationFraction) != split)
+            {
+                document.IsDropped = true;
+                lines += document.LineEnd - line;
+            }
+            line = document.LineEnd;
+        }
+        return lines;
     }
 
     /// <summary>The side of the held-out split that a document with this hash is on.</summary>

@@ -2,29 +2,42 @@ using System.Diagnostics;
 using Akka.Streams;
 using Streaming.Streams.Batches;
 using Streaming.Streams.Mixing;
+using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams.Measurement;
 
-/// <summary>Measures the text path without a trainer: each stage alone on one thread, then the whole path as a trainer sees it.</summary>
+/// <summary>Measures the text path without a trainer: each stage alone on one thread, then the whole path as a trainer sees it, on one core and on more.</summary>
 public static class PipelineBenchmark
 {
-    /// <summary>Runs both measurements, one after the other.</summary>
-    /// <param name="options">What to measure; one epoch is read.</param>
+    /// <summary>Runs all measurements, one after the other.</summary>
+    /// <param name="options">What to measure; one epoch is read, and as many as it takes where <paramref name="longest"/> is given.</param>
     /// <param name="materializer">Runs the whole path.</param>
-    /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it.</param>
+    /// <param name="cores">
+    /// Processors that the whole path is given, a measurement each, with as many workers, or <see cref="PipelineOptions.Workers"/>
+    /// where those are fewer.
+    /// </param>
+    /// <param name="longest">Text, in UTF-8 bytes, after which each measurement stops; null reads all of it once.</param>
     /// <param name="cancellation">Stops the measurement.</param>
-    /// <exception cref="Sources.SourceException">A source cannot be read.</exception>
+    /// <exception cref="SourceException">A source cannot be read, or holds no batch.</exception>
     public static async Task<PipelineMeasurement> Run(
-        PipelineOptions options, IMaterializer materializer, long? longest = null, CancellationToken cancellation = default)
+        PipelineOptions options, IMaterializer materializer, IReadOnlyList<int> cores, long? longest = null, CancellationToken cancellation = default)
     {
-        options = options.WithEpochs(1) with { TokenCache = null };
+        // Standard input goes on where the measurement before left it.
+        var again = longest is not null && !options.Sources.Any(source => source.Paths.Contains(SourceFile.StandardInput));
+        options = options.WithEpochs(again ? 0 : 1) with { TokenCache = null };
         var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
-        MeasureStages(options, tokenizer, Math.Min(longest ?? WarmUpBytes, WarmUpBytes), cancellation);
-        var stages = MeasureStages(options, tokenizer, longest ?? long.MaxValue, cancellation);
-        var whole = await MeasureWhole(options, tokenizer, materializer, longest ?? long.MaxValue, cancellation).ConfigureAwait(false);
-        return new PipelineMeasurement(stages, whole);
+        var (text, warmUp) = (longest ?? long.MaxValue, Math.Min(longest ?? WarmUpBytes, WarmUpBytes));
+        MeasureStages(options, tokenizer, warmUp, cancellation);
+        await MeasureWhole(options, ProcessorCores.Available, tokenizer, materializer, warmUp, cancellation).ConfigureAwait(false);
+        var stages = MeasureStages(options, tokenizer, text, cancellation);
+        var whole = new List<PathMeasurement>();
+        foreach (var count in cores)
+            whole.Add(await MeasureWhole(options, count, tokenizer, materializer, text, cancellation).ConfigureAwait(false));
+        return whole.Any(path => path.Tokens > 0)
+            ? new PipelineMeasurement(stages, whole)
+            : throw new SourceException("there is nothing to measure: the text fills no batch; name sources with more text, or take a smaller block or batch.");
     }
 
     /// <summary>Text that is run through before anything counts, so that the code is compiled.</summary>
@@ -69,9 +82,12 @@ public static class PipelineBenchmark
     }
 
     private static async Task<PathMeasurement> MeasureWhole(
-        PipelineOptions options, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
+        PipelineOptions options, int cores, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
     {
+        options = options with { Workers = Math.Min(options.Workers, cores) };
         GC.Collect();
+        using var restricted = ProcessorCores.Restrict(cores);
+        ResidentMemory.ForgetPeak();
         var (allocatedBefore, collectionsBefore) = (GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(0));
         var (began, processorBefore) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         using var stream = BatchStream.Start(options, Split.Train, materializer, tokenizer: tokenizer);
@@ -89,10 +105,9 @@ public static class PipelineBenchmark
                 break;
         }
         var (elapsed, processor) = (Stopwatch.GetElapsedTime(began), Environment.CpuUsage.TotalTime - processorBefore);
-        using var process = Process.GetCurrentProcess();
         return new PathMeasurement(
-            options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
+            cores, options.Workers, stream.Statistics.Read.Bytes, stream.Statistics.Read.Lines, tokens, elapsed, processor,
             GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore, GC.CollectionCount(0) - collectionsBefore,
-            highestHeap, process.PeakWorkingSet64, stream.Statistics);
+            highestHeap, ResidentMemory.Peak, stream.Statistics);
     }
 }

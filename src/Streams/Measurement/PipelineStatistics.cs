@@ -5,8 +5,7 @@ namespace Streaming.Streams.Measurement;
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
 public sealed class PipelineStatistics
 {
-    private long _invalidBytes, _cutLines, _rejectedRecords, _droppedTokens;
-    private string? _firstRejection;
+    private long _droppedTokens;
     private Func<int>? _queueDepth;
     private PipelineCursor? _cursor;
 
@@ -35,17 +34,14 @@ public sealed class PipelineStatistics
     /// <summary>What each source has yielded, in the order of the options.</summary>
     public IReadOnlyList<SourceStatistics> Sources { get; internal set; } = [];
 
-    /// <summary>Bytes of the sources that are not UTF-8; each sequence became one U+FFFD.</summary>
-    public long InvalidBytes => Volatile.Read(ref _invalidBytes);
+    /// <summary>Bytes of all sources that are not UTF-8.</summary>
+    public long InvalidBytes => Sources.Sum(source => source.InvalidBytes);
 
-    /// <summary>Lines cut for their length.</summary>
-    public long CutLines => Volatile.Read(ref _cutLines);
+    /// <summary>Lines of all sources that were cut for their length.</summary>
+    public long CutLines => Sources.Sum(source => source.CutLines);
 
-    /// <summary>Records (JSON lines, rows) that hold no text, or none that can be read, and were passed over.</summary>
-    public long RejectedRecords => Volatile.Read(ref _rejectedRecords);
-
-    /// <summary>Which record was the first of them, and what is wrong with it; null where there was none.</summary>
-    public string? FirstRejection => Volatile.Read(ref _firstRejection);
+    /// <summary>Records of all sources that were passed over.</summary>
+    public long RejectedRecords => Sources.Sum(source => source.RejectedRecords);
 
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
@@ -58,22 +54,6 @@ public sealed class PipelineStatistics
 
     /// <summary>Batches that wait for the trainer now; 0 where the stream has no queue.</summary>
     public int QueueDepth => _queueDepth?.Invoke() ?? 0;
-
-    internal void AddInvalid(long bytes, long cutLines)
-    {
-        if (bytes != 0)
-            Interlocked.Add(ref _invalidBytes, bytes);
-        if (cutLines != 0)
-            Interlocked.Add(ref _cutLines, cutLines);
-    }
-
-    internal void AddRejected(long records, string? first)
-    {
-        if (records == 0)
-            return;
-        Interlocked.Add(ref _rejectedRecords, records);
-        Interlocked.CompareExchange(ref _firstRejection, first, null);
-    }
 
     internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
 

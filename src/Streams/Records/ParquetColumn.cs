@@ -72,7 +72,7 @@ internal sealed class ParquetColumn : IDisposable
             _leftInGroup -= skipped;
             rows -= skipped;
         }
-        return rows == 0 ? 0 : throw new SourceException($"{_file.Name} has {Places.Rows} rows, the cursor stands behind them; give the text that the run began with, or start without the cursor.");
+        return rows == 0 ? 0 : throw new SourceException($"{_file.Name} has {Places.Rows} rows, the cursor stands behind them; give the text that the run began with, or begin the run anew (run.resume = never).");
     });
 
     /// <summary>The next value, valid until the next call; false at the end of the file.</summary>

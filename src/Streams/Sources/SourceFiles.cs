@@ -44,7 +44,7 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
     /// <exception cref="SourceException">As <see cref="SourceList.Expand"/>, a kind is not read, or the tail is to be held out of a file of unknown length.</exception>
     public static SourceFiles Of(SourceOptions source, PipelineOptions options, Split split)
     {
-        var files = SourceList.Expand(source.Paths, options.Http);
+        var files = SourceList.Expand(source.Paths, options.OnNotice is { } tell ? options.Http with { OnNotice = tell } : options.Http);
         var formats = files.Select(file => RecordFormats.Of(file, source)).ToList();
         var tails = options is { ValidationRule: ValidationRule.Tail, ValidationFraction: > 0 }
             ? files.Zip(formats, (file, format) => PlaceOfTail(file, format, options.ValidationFraction)).ToList()

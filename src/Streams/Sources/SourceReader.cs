@@ -11,7 +11,8 @@ namespace Streaming.Streams.Sources;
 /// documents it holds follows from where it starts.
 /// </summary>
 internal sealed class SourceReader(
-    SourceFiles files, Split split, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, PipelineStatistics statistics)
+    SourceFiles files, Split split, int epochs, SourcePosition start, int batchBytes, LineBatchPool pool, StageStatistics statistics,
+    SourceStatistics counts)
 {
     /// <summary>Characters after which a batch ends in any case: offsets need not count bytes of text.</summary>
     private const int MostCharacters = 1 << 20;
@@ -62,9 +63,9 @@ internal sealed class SourceReader(
                 throw SourceText.Unreadable(file, records.Position, exception);
             }
             batch.SourceBytes = records.Position.Offset - position.Offset;
-            statistics.Read.Add(batch.SourceBytes, records.Position.Line - position.Line, Stopwatch.GetElapsedTime(began));
-            statistics.AddInvalid(records.InvalidBytes - invalidBytes, records.CutLines - cutLines);
-            statistics.AddRejected(records.RejectedRecords - rejected, records.FirstRejection);
+            statistics.Add(batch.SourceBytes, records.Position.Line - position.Line, Stopwatch.GetElapsedTime(began));
+            counts.AddInvalid(records.InvalidBytes - invalidBytes, records.CutLines - cutLines);
+            counts.AddRejected(records.RejectedRecords - rejected, records.FirstRejection);
             (invalidBytes, cutLines, rejected) = (records.InvalidBytes, records.CutLines, records.RejectedRecords);
             if (records.Position == position)
             {

@@ -119,5 +119,5 @@ internal sealed class SourceText : ForwardStream, ISeekPoints
     }
 
     private static SourceException TooShort(SourceFile file, long offset) => new(
-        $"{file.Name} ends before byte {offset} of its text, where the cursor stands; give the text that the run began with, or start without the cursor.");
+        $"{file.Name} ends before byte {offset} of its text, where the cursor stands; give the text that the run began with, or begin the run anew (run.resume = never).");
 }

@@ -57,6 +57,9 @@ public static class HuggingFaceTokenizerFiles
         json.WriteNumber("extra_ids", 0);      // T5Tokenizer: no pieces of its own
         json.WriteBoolean("legacy", true);     // T5Tokenizer, LlamaTokenizer: text goes to SentencePiece as it is
         json.WriteBoolean("use_default_system_prompt", false);
+        // From Transformers 5 on T5Tokenizer and LlamaTokenizer make a tokenizer of their own kind from the vocabulary, unless this
+        // is set: then they take tokenizer.json as it is. Nothing is executed, as there is no code in the folder.
+        json.WriteBoolean("trust_remote_code", true);
         json.WriteNumber("model_max_length", 1_000_000_000_000); // no limit of the tokenizer's own
         json.WriteStartObject("added_tokens_decoder");
         foreach (var (id, token) in special.Tokens)

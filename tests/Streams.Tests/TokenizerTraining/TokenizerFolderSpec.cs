@@ -65,6 +65,9 @@ public sealed class TokenizerFolderSpec : IDisposable
             .Single(step => step.GetProperty("type").GetString() == "Precompiled").GetProperty("precompiled_charsmap").GetBytesFromBase64();
         Assert.Equal(model.Normalizer!.CompiledRules, rules);
 
+        using var configuration = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "tokenizer_config.json")));
+        // Without it T5Tokenizer and LlamaTokenizer of Transformers 5 do not take the file as it is.
+        Assert.True(configuration.RootElement.GetProperty("trust_remote_code").GetBoolean());
         using var names = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "special_tokens_map.json")));
         Assert.Equal(
             """{"bos_token":"<s>","eos_token":"</s>","pad_token":"[PAD]","unk_token":"[UNK]"}""",

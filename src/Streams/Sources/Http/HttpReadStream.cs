@@ -225,7 +225,7 @@ internal sealed class HttpReadStream : Stream
     }
 
     private SourceException Changed(string how) => new(
-        $"{_address.Name} was changed on the server while it was read: {how}; start again without the cursor, or restore the file.");
+        $"{_address.Name} was changed on the server while it was read: {how}; start again once it stays the same, or restore the file.");
 
     private int ReadBody(Memory<byte> buffer)
     {
