@@ -38,21 +38,24 @@ public static class TextPipeline
         Mix(stages, [.. stages.Sources.Select((source, index) => stages.HasEnded(index) ? Source.Empty<TokenBlocks>() : Blocks(source, stages.Statistics))], split)
             .Named("text-to-batches");
 
-    // The stages that work in parallel on one batch, one after the other, have one edge in and one out: it counts for the first and the last.
-    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source, PipelineStatistics stages) =>
-        source.Read()
-            .Via(new MeasureStalls<LineBatch>(stages.Read, stages.Extract))
+    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source, PipelineStatistics stages)
+    {
+        // These work on a batch in one go, on one thread: they wait together.
+        StageStatistics[] prepare = [stages.Extract, stages.Clean], encode = [stages.Normalize, stages.Tokenize];
+        return source.Read()
+            .Via(new MeasureStalls<LineBatch>([stages.Read], prepare))
             .Via(source.Prepare())
-            .Via(new MeasureStalls<LineBatch>(stages.Extract, stages.Split))
+            .Via(new MeasureStalls<LineBatch>(prepare, [stages.Split]))
             .Via(source.Admit())
-            .Via(new MeasureStalls<LineBatch>(stages.Split, stages.Tokenize))
+            .Via(new MeasureStalls<LineBatch>([stages.Split], encode))
             .Via(source.Encode())
-            .Via(new MeasureStalls<LineBatch>(stages.Tokenize, stages.Shuffle))
+            .Via(new MeasureStalls<LineBatch>(encode, [stages.Shuffle]))
             .Via(source.Shuffle())
-            .Via(new MeasureStalls<LineBatch>(stages.Shuffle, stages.Pack))
+            .Via(new MeasureStalls<LineBatch>([stages.Shuffle], [stages.Pack]))
             .Via(source.Pack())
-            .Via(new MeasureStalls<TokenBlocks>(stages.Pack, stages.Mix))
+            .Via(new MeasureStalls<TokenBlocks>([stages.Pack], [stages.Mix]))
             .Via(source.Cache());
+    }
 
     private static Source<TokenBatch, NotUsed> Mix(PipelineStages stages, IReadOnlyList<Source<TokenBlocks, NotUsed>> sources, Split split) =>
         Source.FromGraph(GraphDsl.Create(graph =>

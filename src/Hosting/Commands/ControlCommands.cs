@@ -25,8 +25,10 @@ internal static class ControlCommands
         var (command, client) = New("status", "Show whether the run is well, what limits it and where it stands.");
         var json = new Option<bool>("--json") { Description = "The whole status as JSON." };
         var watch = new Option<bool>("--watch", "-w") { Description = "Show it again every two seconds until interrupted." };
+        var check = new Option<bool>("--check") { Description = "Exit with 1 where the run is in trouble: for a container's health check." };
         command.Add(json);
         command.Add(watch);
+        command.Add(check);
         command.SetAction(async (parsed, cancellation) =>
         {
             using var run = client.Open(parsed);
@@ -37,6 +39,8 @@ internal static class ControlCommands
                 if (parsed.GetValue(watch) && !Console.IsOutputRedirected)
                     await output.WriteAsync("\e[H\e[2J").ConfigureAwait(false);
                 await output.WriteLineAsync(parsed.GetValue(json) ? status.RootElement.GetRawText() : StatusReport.Of(status.RootElement)).ConfigureAwait(false);
+                if (parsed.GetValue(check) && status.RootElement.GetProperty("health").GetString() == "bad")
+                    return ExitCodes.Failed;
                 if (!parsed.GetValue(watch))
                     return ExitCodes.Done;
                 await Task.Delay(TimeSpan.FromSeconds(2), cancellation).ConfigureAwait(false);

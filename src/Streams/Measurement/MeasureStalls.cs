@@ -8,26 +8,31 @@ namespace Streaming.Streams.Measurement;
 /// Passes elements on and measures who waits for whom: from demand to element the stage after it waits (stalled upstream), from
 /// element to demand the stage before it (stalled downstream). Two clock reads an element.
 /// </summary>
-/// <param name="before">The stage that emits.</param>
-/// <param name="after">The stage that asks.</param>
-internal sealed class MeasureStalls<T>(StageStatistics before, StageStatistics after) : GraphStage<FlowShape<T, T>>
+/// <param name="before">The stages that emit: several where they work on an element in one go.</param>
+/// <param name="after">The stages that ask.</param>
+internal sealed class MeasureStalls<T>(IReadOnlyList<StageStatistics> before, IReadOnlyList<StageStatistics> after) : GraphStage<FlowShape<T, T>>
 {
+    private readonly IReadOnlyList<StageStatistics> _before = before, _after = after;
     private readonly Inlet<T> _in = new("MeasureStalls.in");
     private readonly Outlet<T> _out = new("MeasureStalls.out");
 
     public override FlowShape<T, T> Shape => new(_in, _out);
 
     protected override GraphStageLogic CreateLogic(Attributes inheritedAttributes) =>
-        new Logic(this, after.AddUpstreamClock(), before.AddDownstreamClock());
+        new Logic(this);
 
     private sealed class Logic : InAndOutGraphStageLogic
     {
         private readonly MeasureStalls<T> _stage;
-        private readonly StallClock _upstream, _downstream;
+        private readonly StallClock _upstream = new(), _downstream = new();
 
-        public Logic(MeasureStalls<T> stage, StallClock upstream, StallClock downstream) : base(stage.Shape)
+        public Logic(MeasureStalls<T> stage) : base(stage.Shape)
         {
-            (_stage, _upstream, _downstream) = (stage, upstream, downstream);
+            _stage = stage;
+            foreach (var waiting in stage._after)
+                waiting.AddUpstream(_upstream);
+            foreach (var heldBack in stage._before)
+                heldBack.AddDownstream(_downstream);
             SetHandlers(stage._in, stage._out, this);
         }
 

@@ -59,9 +59,11 @@ public sealed class StageStatistics(string name)
         AddWaiting(waiting);
     }
 
-    internal StallClock AddUpstreamClock() => Add(ref _upstream);
+    /// <summary>A clock that runs while the stage waits for work.</summary>
+    internal void AddUpstream(StallClock clock) => Add(ref _upstream, clock);
 
-    internal StallClock AddDownstreamClock() => Add(ref _downstream);
+    /// <summary>A clock that runs while its result waits to be taken.</summary>
+    internal void AddDownstream(StallClock clock) => Add(ref _downstream, clock);
 
     internal void AddBusy(TimeSpan busy) => Interlocked.Add(ref _busyTicks, busy.Ticks);
 
@@ -79,11 +81,9 @@ public sealed class StageStatistics(string name)
         return sum;
     }
 
-    private StallClock Add(ref StallClock[] clocks)
+    private void Add(ref StallClock[] clocks, StallClock clock)
     {
-        var clock = new StallClock();
         lock (_lock)
             Volatile.Write(ref clocks, [.. clocks, clock]);
-        return clock;
     }
 }

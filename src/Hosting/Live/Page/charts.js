@@ -79,7 +79,10 @@ const Charts = (() => {
     make("rate", [line("learning rate", accent)], { zero: true });
     make("norm", [line("gradient norm", accent)], { zero: true });
     make("wait", [line("share", accent)], { zero: true });
-    for (const plot of Object.values(state.plots)) plot.over.addEventListener("dblclick", () => state.onRange(null));
+    for (const plot of Object.values(state.plots)) {
+      plot.over.addEventListener("dblclick", () => state.onRange(null));
+      plot.over.addEventListener("mouseleave", () => setTimeout(() => rest(plot), 0));
+    }
     draw();
   }
 
@@ -105,8 +108,17 @@ const Charts = (() => {
     state.plots.loss.setData([steps,
       spread(c.loss_min ?? c.loss).map(positive), spread(c.loss_max ?? c.loss).map(positive), loss.map(positive),
       steps.map(s => evaluations.has(s) ? evaluations.get(s) : null)]);
+    rest(state.plots.loss);
     for (const [id, name] of [["speed", "tokens_per_second"], ["rate", "learning_rate"], ["norm", "gradient_norm"], ["wait", "data_wait_ratio"]])
       state.plots[id].setData([c.step, id === "rate" ? c[name] : smooth(c[name], Math.min(state.weight, 0.9))]);
+    for (const id of ["speed", "rate", "norm", "wait"]) rest(state.plots[id]);
+  }
+
+  // While nobody points at the curves the legend tells the last values.
+  function rest(plot) {
+    if (plot.cursor.idx != null && plot.cursor.left >= 0) return;
+    const idxs = plot.data.map(values => { for (let i = values.length - 1; i >= 0; i--) if (values[i] != null) return i; return null; });
+    plot.setLegend({ idxs }, false);
   }
 
   function resize() {

@@ -84,7 +84,7 @@
   function take(frame) {
     show(frame.status);
     if (!columns || !followEnd) return;
-    if (frame.gap || frame.after > last || frame.status.step < last) { loadHistory(); return; }
+    if (frame.gap || (frame.after > last && frame.steps.length) || frame.status.step < last) { loadHistory(); return; }
     for (const [step, loss, norm, rate, speed, wait] of frame.steps) {
       if (step <= last) continue;
       columns.step.push(step); columns.loss.push(loss); columns.loss_min?.push(loss); columns.loss_max?.push(loss);
