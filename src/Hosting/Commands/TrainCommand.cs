@@ -84,7 +84,10 @@ internal static class TrainCommand
             throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
         }
         if (host.Services.GetRequiredService<MetricsServer>().Address is { } address)
+        {
+            screen.WriteLine($"page: {address}");
             screen.WriteLine($"metrics: {new Uri(address, "/metrics")}");
+        }
     }
 
     /// <summary>Waits for the run; after a signal no longer than it was given to finish.</summary>

@@ -26,6 +26,7 @@ internal sealed class LiveStream : IDisposable
     private readonly EventLog _events;
     private readonly CancellationTokenSource _closing = new();
     private long _sent;
+    private int _sending;
 
     public LiveStream(RunStatus status, RunHistory history, EventLog events)
     {
@@ -118,7 +119,20 @@ internal sealed class LiveStream : IDisposable
 
     private void SendFrame()
     {
-        Send(Frame(_sent, out _sent));
+        if (Interlocked.Exchange(ref _sending, 1) == 1)
+            return; // the machine is too busy for two a second
+        try
+        {
+            Send(Frame(_sent, out _sent));
+        }
+        catch (Exception failure) when (failure is InvalidOperationException or ArgumentException or IOException)
+        {
+            // A frame that cannot be made is left out: an exception on a timer's thread would end the training.
+        }
+        finally
+        {
+            Volatile.Write(ref _sending, 0);
+        }
     }
 
     /// <param name="after">Steps beyond it are told.</param>

@@ -30,7 +30,7 @@ internal readonly record struct Verdict(string Health, string Sentence)
             case "ended":
                 return new("attention", "the run has ended");
         }
-        if (sinceStep is { } silence && silence.TotalSeconds > Math.Max(30, 10 * stepSeconds))
+        if (sinceStep is { } silence && silence.TotalSeconds > Math.Max(120, 20 * stepSeconds))
             return new("bad", $"no step for {Quantity.Time(silence)}, where one takes {Quantity.Time(TimeSpan.FromSeconds(stepSeconds))}");
         if (load.DataWaitRatio > NoticeableWait)
         {
