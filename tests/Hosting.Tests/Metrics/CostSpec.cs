@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Prometheus;
 using Streaming.Actors;
 using Streaming.Hosting.Live;
 using Streaming.Hosting.Metrics;
@@ -18,9 +16,9 @@ public sealed class CostSpec(ITestOutputHelper output)
         var step = new TrainerProtocol.StepCompleted(1, 2.5f, 0.75f, 1e-3, 100, 500, TimeSpan.FromSeconds(0.3), TimeSpan.FromSeconds(0.1), 7, Skipped: false);
         const int Steps = 20_000;
         Observe(1000);
-        var (allocated, began) = (GC.GetAllocatedBytesForCurrentThread(), Stopwatch.GetTimestamp());
+        var (allocated, began) = (GC.GetAllocatedBytesForCurrentThread(), System.Diagnostics.Stopwatch.GetTimestamp());
         Observe(Steps);
-        var microseconds = Stopwatch.GetElapsedTime(began).TotalMicroseconds / Steps;
+        var microseconds = System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalMicroseconds / Steps;
         var bytes = (GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)Steps;
         output.WriteLine($"{microseconds:F2} µs and {bytes:F0} bytes a step");
         Assert.True(bytes < 200, $"{bytes} bytes a step");
