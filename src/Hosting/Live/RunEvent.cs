@@ -35,6 +35,8 @@ internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, Log
         CheckpointProtocol.Failed e => new(time, e.Step, "checkpoint-failed", LogLevel.Error, $"the checkpoint was not written: {e.Reason}"),
         TrainerProtocol.SampleGenerated e => new(time, e.Step, "sample", LogLevel.Information, e.Text) { Fields = [("prompt", e.Prompt), ("text", e.Text)] },
         RunProtocol.RolledBack e => new(time, step, "rollback", LogLevel.Warning, $"{e.Reason}; going back to the last checkpoint ({e.Rollback} of {e.Limit})") { Fields = [("reason", e.Kind)] },
+        TrainerProtocol.DataSkipped e => new(time, e.Step, "data-skipped", LogLevel.Warning, $"{e.Batches} batches were left out: {e.Reason}") { Fields = [("batches", e.Batches)] },
+        TrainerProtocol.EvaluationFailed e => new(time, e.Step, "evaluation-failed", LogLevel.Error, $"the evaluation failed: {e.Reason}"),
         RunProtocol.Noticed e => new(time, step, "notice", LogLevel.Warning, e.Sentence),
         ControlProtocol.Commanded e => new(time, step, "command", LogLevel.Information, $"{e.What}, asked for by {e.By}") { Fields = [("by", e.By), ("what", e.What)] },
         ControlProtocol.Paused e => new(time, e.Step, "paused", LogLevel.Information, $"paused after step {e.Step}"),

@@ -17,8 +17,8 @@ internal sealed class RunMetrics : IRunObserver
     private readonly double? _peakFlops;
     private readonly GpuMetrics? _gpu;
     private readonly MetricFactory _factory;
-    private readonly Counter _restarts, _nonFinite, _commands;
-    private readonly Gauge _paused, _lastStep, _configuredRate;
+    private readonly Counter _skippedBatches, _evaluationFailures, _restarts, _nonFinite, _commands;
+    private readonly Gauge _checkpointStall, _paused, _lastStep, _configuredRate;
     private readonly Gauge _step, _maxSteps, _loss, _learningRate, _gradientNorm, _parameters;
     private readonly Gauge _evaluationLoss, _evaluationPerplexity, _checkpointStep, _checkpointBytes, _checkpointSeconds, _checkpointAge;
     private readonly Counter _steps, _skippedSteps, _tokens, _dataWait, _evaluations, _checkpoints, _checkpointFailures, _rollbacks;
@@ -59,9 +59,12 @@ internal sealed class RunMetrics : IRunObserver
         _restarts = metrics.CreateCounter("streaming_restarts_total", "Times that training started again from a checkpoint, by what had failed.", "reason");
         _nonFinite = metrics.CreateCounter("streaming_non_finite_steps_total", "Steps whose loss, gradient or weights were not finite.");
         _commands = metrics.CreateCounter("streaming_commands_total", "Commands of operators that were accepted.", "command");
+        _checkpointStall = metrics.CreateGauge("streaming_checkpoint_stall_seconds", "Time that training stood still for the newest checkpoint.");
+        _skippedBatches = metrics.CreateCounter("streaming_skipped_batches_total", "Batches that were not trained on because of what they had led to.");
+        _evaluationFailures = metrics.CreateCounter("streaming_evaluation_failures_total", "Evaluations that could not be made.");
         foreach (var command in (string[])["pause", "resume", "checkpoint", "evaluate", "sample", "set", "stop"])
             _commands.WithLabels(command);
-        foreach (var reason in (string[])["non-finite-loss", "engine-fault"])
+        foreach (var reason in (string[])["source-outage", "text-fault", "non-finite-loss", "spike", "out-of-device-memory", "engine-fault"])
             _restarts.WithLabels(reason); // an alert sees the first one only where there was a 0
         _parameters = metrics.CreateGauge("streaming_model_parameters", "Parameters of the model.");
         _evaluations = metrics.CreateCounter("streaming_evaluations_total", "Evaluations on held-out text.");
@@ -106,7 +109,14 @@ internal sealed class RunMetrics : IRunObserver
                 _checkpointStep.Set(written.Step);
                 _checkpointBytes.Set(written.Bytes);
                 _checkpointSeconds.Set(written.Elapsed.TotalSeconds);
+                _checkpointStall.Set(written.Stall.TotalSeconds);
                 _safeSince = _time.GetTimestamp();
+                break;
+            case TrainerProtocol.DataSkipped skipped:
+                _skippedBatches.Inc(skipped.Batches);
+                break;
+            case TrainerProtocol.EvaluationFailed:
+                _evaluationFailures.Inc();
                 break;
             case CheckpointProtocol.Failed:
                 _checkpointFailures.Inc();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 
@@ -31,6 +32,13 @@ internal sealed class FlatBuffers
         ClearScalars();
     }
 
+    private FlatBuffers(FlatBuffers other, IDeviceMemory memory)
+    {
+        (_device, _layout, _half, LowBytes) = (memory, other._layout, other._half, other.LowBytes);
+        (WeightsHigh, WeightsLow, Gradients, Scalars, NormSums) = (other.WeightsHigh, other.WeightsLow, other.Gradients, other.Scalars, other.NormSums);
+        Moments = other.Moments.Through(memory);
+    }
+
     /// <summary>What the products read: (parameters) in bf16 or fp16.</summary>
     public nint WeightsHigh { get; }
 
@@ -51,6 +59,9 @@ internal sealed class FlatBuffers
     public static long Predict(ParameterLayout layout, OptimizerKind optimizer, bool halfPrecision) =>
         layout.Count * (2 + (halfPrecision ? 4 : 2) + 4) + new MomentPlan(layout, optimizer).Bytes;
 
+    /// <summary>The same addresses, read through another memory: one that has a copy of what lies there.</summary>
+    public FlatBuffers Through(IDeviceMemory memory) => new(this, memory);
+
     public void ClearGradients() => _device.Clear(Gradients, _layout.Count * sizeof(float));
 
     /// <summary>All zero, but for a loss scale of 1.</summary>
@@ -67,8 +78,8 @@ internal sealed class FlatBuffers
             _device.Download(destination, Low(element));
             return;
         }
-        var high = new ushort[Math.Min(ChunkElements, destination.Length)];
-        var low = new short[high.Length];
+        var high = ArrayPool<ushort>.Shared.Rent(Math.Min(ChunkElements, destination.Length));
+        var low = ArrayPool<short>.Shared.Rent(high.Length);
         for (var start = 0; start < destination.Length; start += ChunkElements)
         {
             var count = Math.Min(ChunkElements, destination.Length - start);
@@ -76,6 +87,8 @@ internal sealed class FlatBuffers
             _device.Download(low.AsSpan(0, count), Low(element + start));
             for (var i = 0; i < count; i++) destination[start + i] = MasterWeight.Join(high[i], low[i]);
         }
+        ArrayPool<ushort>.Shared.Return(high);
+        ArrayPool<short>.Shared.Return(low);
     }
 
     public void WriteWeights(long element, ReadOnlySpan<float> source)

@@ -1,3 +1,4 @@
+using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
@@ -36,6 +37,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true;
     private LossScaling? _lossScale;
+    private Task<FusedSnapshot?>? _nextSnapshot;
+    private FusedSnapshot? _capture;
 
     /// <summary>An engine with the weights of <paramref name="weights"/>.</summary>
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
@@ -134,6 +137,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public StepResult Update(double learningRate)
     {
+        _capture?.Settle();
+        _capture = null;
         UploadScalars(_update.Scalars(learningRate, Step + 1));
         _updateGraph!.Launch();
         _buffers.Flat.Moments.Updated();
@@ -142,6 +147,18 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         if (finite) Step++;
         if (_lossScale is not null) _lossScale = new(scalars.LossScale, (int)scalars.GoodSteps);
         return new StepResult(scalars.Loss, scalars.Norm, Skipped: !finite);
+    }
+
+    public void PrepareCapture() => _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+
+    public EngineSnapshot Capture(EngineSnapshot? reuse = null)
+    {
+        _capture?.Settle();
+        PrepareCapture();
+        var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
+        if (snapshot is null) return EngineSnapshot.Take(this, reuse); // no page-locked memory
+        snapshot.Begin(this);
+        return _capture = snapshot;
     }
 
     public double Evaluate(MicroBatch batch)
@@ -323,6 +340,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public void Dispose()
     {
+        _capture?.Settle();
         _device.Synchronize();
         _graphs.Dispose();
         _updateGraph?.Dispose();

@@ -8,7 +8,8 @@ internal static unsafe partial class CudaDriver
     private const string Library = "libcuda.so.1";
 
     public const int CaptureRelaxed = 2;
-    public const uint StreamNonBlocking = 1;
+    public const uint StreamNonBlocking = 1, EventDisableTiming = 2;
+    public const int NotReady = 600;
     public const int ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76, MultiprocessorCount = 16;
 
     [LibraryImport(Library)] public static partial int cuInit(uint flags);
@@ -28,6 +29,7 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuMemFreeHost(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoHAsync_v2(nint target, nint source, nuint bytes, nint stream);
+    [LibraryImport(Library)] public static partial int cuMemcpyAsync(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoD_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoH_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemsetD32Async(nint target, uint value, nuint count, nint stream);
@@ -44,6 +46,8 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)] public static partial int cuEventCreate(out nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuEventRecord(nint @event, nint stream);
+    [LibraryImport(Library)] public static partial int cuEventQuery(nint @event);
+    [LibraryImport(Library)] public static partial int cuStreamWaitEvent(nint stream, nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuEventSynchronize(nint @event);
     [LibraryImport(Library)] public static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
     [LibraryImport(Library)] public static partial int cuEventDestroy_v2(nint @event);
