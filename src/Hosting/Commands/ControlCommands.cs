@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Terminal;
 
 namespace Streaming.Hosting.Commands;
