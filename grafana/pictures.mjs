@@ -3,7 +3,7 @@
 // Needs Node 18 and chromium; nothing of npm.
 import { readFileSync, writeFileSync, readdirSync, mkdirSync, rmSync } from "node:fs";
 import { execFileSync } from "node:child_process";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -51,10 +51,10 @@ for(const p of ${JSON.stringify(panels)}){const e=document.createElement("div");
  new uPlot({width:e.clientWidth-4,height:p.h*24,legend:{live:false},cursor:{show:false},scales:{y:{range:(u,a,b)=>[Math.min(0,a),b>0?b*1.08:1]}},
   axes:[{font:"11px system-ui"},{font:"11px system-ui",size:52,values:(u,v)=>v.map(si)}],series:[{},...finite.map((s,i)=>({label:s.label||p.title,stroke:colours[i%10],width:1.6,spanGaps:true,points:{show:false}}))]},data,e)}
 </script>`;
-  const source = join(out, file.replace(".json", ".html")), picture = source.replace(".html", ".png");
+  const source = join(resolve(out), file.replace(".json", ".html")), picture = source.replace(".html", ".png");
   writeFileSync(source, html);
   const rows = Math.max(...board.panels.map(p => p.gridPos.y + p.gridPos.h));
-  execFileSync("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000", `--window-size=1430,${120 + rows * 38}`, `--screenshot=${picture}`, `file://${join(process.cwd(), source)}`], { stdio: "ignore" });
+  execFileSync("chromium", ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000", `--window-size=1430,${120 + rows * 38}`, `--screenshot=${picture}`, `file://${source}`], { stdio: "ignore" });
   rmSync(source);
   console.log(picture, `${panels.filter(p => p.series.length).length} of ${panels.filter(p => !p.row).length} panels with data`);
 }

@@ -38,9 +38,12 @@ const Charts = (() => {
     ];
   }
 
-  function options(element, series, { log = false, bands = [], legend = true, zero = false } = {}) {
+  // What the legend leaves: it has two lines where it does not fit into one.
+  const heightOf = element => Math.max(110, element.clientHeight - (element.id === "loss" && element.clientWidth < 480 ? 58 : 30));
+
+  function options(element, series, { log = false, bands = [], zero = false } = {}) {
     return {
-      width: Math.max(200, element.clientWidth), height: Math.max(120, element.clientHeight - (legend ? 30 : 0)),
+      width: Math.max(200, element.clientWidth), height: heightOf(element),
       cursor: { sync: { key: sync.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, focus: { prox: -1 } },
       scales: {
         x: { time: false, range: (u, min, max) => state.range ?? (min == null ? [0, 1] : [min, max === min ? min + 1 : max]) },
@@ -52,7 +55,7 @@ const Charts = (() => {
         } },
       },
       axes: axes(log), series: [{ label: "step", value: (u, v) => v == null ? "–" : v.toLocaleString("en") }, ...series], bands,
-      legend: { show: legend, live: true },
+      legend: { live: true },
       hooks: {
         setSelect: [u => {
           if (u.select.width < 4) return;
@@ -124,7 +127,7 @@ const Charts = (() => {
   function resize() {
     for (const [id, plot] of Object.entries(state.plots)) {
       const element = document.getElementById(id);
-      plot.setSize({ width: Math.max(200, element.clientWidth), height: Math.max(120, element.clientHeight - 30) });
+      plot.setSize({ width: Math.max(200, element.clientWidth), height: heightOf(element) });
     }
   }
 
