@@ -94,6 +94,8 @@ public sealed class PrometheusSpec : IAsyncLifetime
     private static async Task<int> CountAsync(HttpClient prometheus, string expression)
     {
         using var answer = await prometheus.GetAsync($"api/v1/query?query={Uri.EscapeDataString(expression)}", Cancellation);
+        if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+            throw new HttpRequestException("Prometheus is starting"); // its words are no JSON then
         var json = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancellation)).RootElement;
         Assert.True(json.GetProperty("status").GetString() == "success", $"{expression}: {json}");
         var samples = json.GetProperty("data").GetProperty("result").EnumerateArray();
