@@ -25,13 +25,13 @@ internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, Log
     {
         RunProtocol.Started e => new(time, e.Step, "started", LogLevel.Information,
             e.Checkpoint is null ? $"training begins: {e.MaxSteps} steps, {e.Engine}" : $"training goes on after step {e.Step} of {e.MaxSteps} from {Path.GetFileName(e.Checkpoint)}, {e.Engine}")
-            { Fields = [("parameters", e.ParameterCount), ("max_steps", e.MaxSteps)] },
+        { Fields = [("parameters", e.ParameterCount), ("max_steps", e.MaxSteps)] },
         TrainerProtocol.EvaluationCompleted e => new(time, e.Step, "evaluation", LogLevel.Information,
             string.Create(CultureInfo.InvariantCulture, $"validation loss {e.Loss:0.0000}, perplexity {e.Perplexity:#,0.00} on {e.Batches} held-out batches"))
-            { Fields = [("loss", e.Loss), ("perplexity", Math.Min(e.Perplexity, double.MaxValue)), ("seconds", e.Elapsed.TotalSeconds)] },
+        { Fields = [("loss", e.Loss), ("perplexity", Math.Min(e.Perplexity, double.MaxValue)), ("seconds", e.Elapsed.TotalSeconds)] },
         CheckpointProtocol.Written e => new(time, e.Step, "checkpoint", LogLevel.Information,
             $"checkpoint {Path.GetFileName(e.Path)}: {Quantity.Bytes(e.Bytes)} in {Quantity.Time(e.Elapsed)}")
-            { Fields = [("path", e.Path), ("bytes", e.Bytes), ("seconds", e.Elapsed.TotalSeconds)] },
+        { Fields = [("path", e.Path), ("bytes", e.Bytes), ("seconds", e.Elapsed.TotalSeconds)] },
         CheckpointProtocol.Failed e => new(time, e.Step, "checkpoint-failed", LogLevel.Error, $"the checkpoint was not written: {e.Reason}"),
         TrainerProtocol.SampleGenerated e => new(time, e.Step, "sample", LogLevel.Information, e.Text) { Fields = [("prompt", e.Prompt), ("text", e.Text)] },
         RunProtocol.RolledBack e => new(time, step, "rollback", LogLevel.Warning, $"{e.Reason}; going back to the last checkpoint ({e.Rollback} of {e.Limit})") { Fields = [("reason", e.Kind)] },
@@ -42,7 +42,7 @@ internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, Log
         ControlProtocol.Paused e => new(time, e.Step, "paused", LogLevel.Information, $"paused after step {e.Step}"),
         ControlProtocol.Resumed e => new(time, e.Step, "resumed", LogLevel.Information, $"resumed after step {e.Step}"),
         ControlProtocol.Changed e => new(time, e.Step, "changed", LogLevel.Information, "in force: " + string.Join(", ", RunSetting.All.Select(s => $"{s.Name} = {s.Write(s.Read(e.Options))}")))
-            { Fields = [.. RunSetting.All.Select(s => (s.Name.Replace('-', '_'), (object)s.Write(s.Read(e.Options))))] },
+        { Fields = [.. RunSetting.All.Select(s => (s.Name.Replace('-', '_'), (object)s.Write(s.Read(e.Options))))] },
         RunProtocol.Ended e => new(time, step, "ended", e.Outcome is RunOutcome.Failed ? LogLevel.Critical : LogLevel.Information, e.Outcome.Sentence) { Fields = [("exit_code", e.Outcome.ExitCode)] },
         _ => null,
     };
