@@ -26,6 +26,9 @@ public sealed record RunOptions
     /// <summary>Take no step until <see cref="ControlProtocol.Resume"/>.</summary>
     public bool Paused { get; init; }
 
+    /// <summary>Least important level that the host logs, as Microsoft.Extensions.Logging counts them; the actors do not use it.</summary>
+    public int LogLevel { get; init; } = 2;
+
     /// <summary>How long the end of the process waits for the last checkpoint after SIGTERM or Ctrl-C.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }

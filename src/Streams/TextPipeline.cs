@@ -6,6 +6,7 @@ using Streaming.Streams.Measurement;
 using Streaming.Streams.Mixing;
 using Streaming.Streams.Packing;
 using Streaming.Streams.Sources;
+using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Streams;
@@ -34,17 +35,27 @@ public static class TextPipeline
         Join(new PipelineStages(options, split, cursor, stateFolder, tokenizer, statistics ?? new PipelineStatistics()), split);
 
     internal static Source<TokenBatch, NotUsed> Join(PipelineStages stages, Split split) =>
-        Mix(stages, [.. stages.Sources.Select((source, index) => stages.HasEnded(index) ? Source.Empty<TokenBlocks>() : Blocks(source))], split)
+        Mix(stages, [.. stages.Sources.Select((source, index) => stages.HasEnded(index) ? Source.Empty<TokenBlocks>() : Blocks(source, stages.Statistics))], split)
             .Named("text-to-batches");
 
-    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source) =>
-        source.Read()
+    private static Source<TokenBlocks, NotUsed> Blocks(SourceStages source, PipelineStatistics stages)
+    {
+        // These work on a batch in one go, on one thread: they wait together.
+        StageStatistics[] prepare = [stages.Extract, stages.Clean], encode = [stages.Normalize, stages.Tokenize];
+        return source.Read()
+            .Via(new MeasureStalls<LineBatch>([stages.Read], prepare))
             .Via(source.Prepare())
+            .Via(new MeasureStalls<LineBatch>(prepare, [stages.Split]))
             .Via(source.Admit())
+            .Via(new MeasureStalls<LineBatch>([stages.Split], encode))
             .Via(source.Encode())
+            .Via(new MeasureStalls<LineBatch>(encode, [stages.Shuffle]))
             .Via(source.Shuffle())
+            .Via(new MeasureStalls<LineBatch>([stages.Shuffle], [stages.Pack]))
             .Via(source.Pack())
+            .Via(new MeasureStalls<TokenBlocks>([stages.Pack], [stages.Mix]))
             .Via(source.Cache());
+    }
 
     private static Source<TokenBatch, NotUsed> Mix(PipelineStages stages, IReadOnlyList<Source<TokenBlocks, NotUsed>> sources, Split split) =>
         Source.FromGraph(GraphDsl.Create(graph =>

@@ -51,7 +51,7 @@ public static class ControlProtocol
     public sealed record Change(string By, IReadOnlyDictionary<string, double?> Values) : Command(By)
     {
         public override string What => "set " + string.Join(", ", Values.Select(value =>
-            value.Value is { } number ? FormattableString.Invariant($"{value.Key} = {number}") : $"{value.Key} = as configured"));
+            $"{value.Key} = {(value.Value is { } number ? RunSetting.Named(value.Key).Write(number) : "as configured")}"));
     }
 
     /// <summary>Finish the step, write a checkpoint, end the process with exit code 0.</summary>

@@ -48,10 +48,10 @@ internal sealed record RunAdjustments
             var adjustment = kept.Settings[setting.Name];
             var now = setting.Read(configured);
             if (now != adjustment.Configured)
-                notice(FormattableString.Invariant($"{setting.Name} = {now}, as the configuration says by now, instead of {adjustment.Value}, which was set while it said {adjustment.Configured}"));
+                notice($"{setting.Name} = {setting.Write(now)}, as the configuration says by now, instead of {setting.Write(adjustment.Value)}, which was set while it said {setting.Write(adjustment.Configured)}");
             else
             {
-                notice(FormattableString.Invariant($"{setting.Name} = {adjustment.Value}, as was set while the run went on, instead of the configuration's {now}"));
+                notice($"{setting.Name} = {setting.Write(adjustment.Value)}, as was set while the run went on, instead of the configuration's {setting.Write(now)}");
                 settings.Add(setting.Name, adjustment);
             }
         }
@@ -77,9 +77,8 @@ internal sealed record RunAdjustments
         var settings = new Dictionary<string, Adjustment>(Settings);
         foreach (var (name, value) in values)
         {
-            var setting = RunSetting.All.Single(setting => setting.Name == name);
             if (value is { } number)
-                settings[name] = new Adjustment(number, setting.Read(configured));
+                settings[name] = new Adjustment(number, RunSetting.Named(name).Read(configured));
             else
                 settings.Remove(name);
         }

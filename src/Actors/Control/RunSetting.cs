@@ -1,7 +1,7 @@
 namespace Streaming.Actors;
 
 /// <summary>A setting that may change while the run goes on.</summary>
-/// <param name="Name">The configuration's key below <c>training</c>, which has its range and its meaning.</param>
+/// <param name="Name">The last part of the configuration's key, which has its range and its meaning.</param>
 /// <param name="Read">The run's value.</param>
 /// <param name="Apply">The run with another value.</param>
 public sealed record RunSetting(string Name, Func<RunOptions, double> Read, Func<RunOptions, double, RunOptions> Apply)
@@ -14,5 +14,14 @@ public sealed record RunSetting(string Name, Func<RunOptions, double> Read, Func
         new("max-steps", run => run.Training.MaxSteps, (run, value) => run with { Training = run.Training with { MaxSteps = (long)value } }),
         new("eval-steps", run => run.Evaluation.EvalSteps, (run, value) => run with { Evaluation = run.Evaluation with { EvalSteps = (long)value } }),
         new("save-steps", run => run.Checkpoints.SaveSteps, (run, value) => run with { Checkpoints = run.Checkpoints with { SaveSteps = (long)value } }),
+        new("log-level", run => run.LogLevel, (run, value) => run with { LogLevel = (int)value }) { Words = ["trace", "debug", "information", "warning", "error", "critical"] },
     ];
+
+    /// <summary>What the values 0, 1, … are called; empty where they are numbers.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
+
+    /// <summary>A value as people write it.</summary>
+    public string Write(double value) => Words.Count > 0 ? Words[(int)value] : FormattableString.Invariant($"{value}");
+
+    public static RunSetting Named(string name) => All.Single(setting => setting.Name == name);
 }

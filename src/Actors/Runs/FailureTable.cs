@@ -62,6 +62,10 @@ internal static class FailureTable
         _ => new(Decision.EndRun, false, ExitCodes.TryAgain), // a fault in an actor that holds no state to go back to
     };
 
+    /// <summary>As a metric's label has it: <c>non-finite-loss</c>.</summary>
+    internal static string LabelOf(FailureKind kind) =>
+        string.Concat(kind.ToString().Select((letter, index) => char.IsUpper(letter) ? (index > 0 ? "-" : "") + char.ToLowerInvariant(letter) : letter.ToString()));
+
     internal static FailureKind KindOf(Exception failure) => failure switch
     {
         TrainingFailedException { InnerException: { } reason } => KindInTraining(reason),

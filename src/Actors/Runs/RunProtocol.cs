@@ -18,15 +18,19 @@ public static class RunProtocol
     /// <param name="Step">Optimiser steps already taken.</param>
     /// <param name="Tokens">Tokens already trained on.</param>
     /// <param name="MaxSteps">Optimiser steps of the whole run.</param>
+    /// <param name="Device"><c>cpu</c> or <c>cuda:N</c>; null where it is not known.</param>
+    /// <param name="DeviceBytes">Device memory that the engine has allocated; null where it does not say.</param>
     /// <param name="Checkpoint">The checkpoint folder the run continues from; null for a run from the beginning.</param>
     public sealed record Started(
-        string RunDirectory, string Engine, long ParameterCount, long Step, long Tokens, long MaxSteps, string? Checkpoint) : IEvent;
+        string RunDirectory, string Engine, long ParameterCount, long Step, long Tokens, long MaxSteps, string? Checkpoint,
+        string? Device = null, long? DeviceBytes = null) : IEvent;
 
     /// <summary>The trainer failed and starts again from the newest whole checkpoint.</summary>
     /// <param name="Reason">What failed.</param>
     /// <param name="Rollback">How many times in a row without getting past the failed step, this one included.</param>
     /// <param name="Limit">The number at which the run fails instead.</param>
-    public sealed record RolledBack(string Reason, int Rollback, int Limit) : IEvent;
+    /// <param name="Kind">The kind of failure, as a metric's label has it.</param>
+    public sealed record RolledBack(string Reason, int Rollback, int Limit, string Kind = "other") : IEvent;
 
     /// <summary>Something an operator should read; the run goes on.</summary>
     public sealed record Noticed(string Sentence) : IEvent;

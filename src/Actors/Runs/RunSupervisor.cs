@@ -94,7 +94,8 @@ internal sealed class RunSupervisor : ReceiveActor
                 Skip(training);
             else if (kind != FailureKind.SourceOutage)
                 Context.GetLogger().Warning(failure.InnerException, "{0}; returning to the last checkpoint", failure.Message);
-            Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit));
+            Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit,
+                FailureTable.LabelOf(kind)));
             _trainer.Tell(new TrainerProtocol.Adjust(_adjustments.ApplyTo(_options))); // the next incarnation is made with the first one's
             return Directive.Restart;
         }
@@ -132,6 +133,8 @@ internal sealed class RunSupervisor : ReceiveActor
             Context.System.EventStream.Subscribe<CheckpointProtocol.Written>(Self);
             Context.System.EventStream.Subscribe<RunProtocol.Started>(Self);
             _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
+            if (_adjustments.Settings.Count > 0)
+                Publish(new ControlProtocol.Changed(start?.Training.Step ?? 0, _adjustments.ApplyTo(_options)));
             var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
             var parts = new TrainerParts(_directory, _engines, pipeline, checkpoints, store, _rollbacks, _skips, faults);

@@ -16,12 +16,14 @@ internal sealed partial class TrainerActor
 
     private void OnAdjust(TrainerProtocol.Adjust adjust)
     {
+        var changes = _options with { Paused = adjust.Options.Paused } != adjust.Options;
         _options = adjust.Options;
         _session?.Adjust(_options);
         _agenda?.Adjust(_options);
         if (_session is not { } session || _agenda is null)
             return;
-        Publish(new ControlProtocol.Changed(session.Step, _options));
+        if (changes)
+            Publish(new ControlProtocol.Changed(session.Step, _options));
         if (_options.Paused)
             Pause();
         else

@@ -4,6 +4,8 @@ using Akka.Event;
 using Streaming.Model;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
+using Streaming.Model.Fused;
+using Streaming.Model.Libtorch;
 using Streaming.Streams.Batches;
 
 namespace Streaming.Actors;
@@ -144,7 +146,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         _agenda.Begin(session.LastEvaluation);
         Publish(new RunProtocol.Started(
             _directory.Path, session.Engine.Description, session.Engine.ParameterCount, session.Step, session.Tokens,
-            _options.Training.MaxSteps, _checkpoint));
+            _options.Training.MaxSteps, _checkpoint, Devices.Parse(_options.Training.Device).ToString(), (session.Engine as FusedEngine)?.DeviceBytes));
         Become(Training);
         Stash.UnstashAll();
         Self.Tell(_continue);

@@ -24,6 +24,8 @@ internal static class Root
             ProvenanceCommand.Create(),
             BenchCommand.Create(),
         };
+        foreach (var command in ControlCommands.Create())
+            root.Add(command);
         TrainCommand.AddTo(root);
         return root;
     }

@@ -5,6 +5,7 @@ using Streaming.Actors;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Runs;
+using Streaming.Hosting.TensorBoard;
 using Streaming.Hosting.Terminal;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Measurement;
@@ -43,7 +44,7 @@ internal static class TrainCommand
                 options = RunOptionsBuilder.Build(settings);
             }
             LibtorchRuntime.BeginLoad(options.Training.Libtorch); // it loads while the host starts
-            return TrainAsync(settings, options, Screen.ForConsole());
+            return TrainAsync(settings, options, Screen.ForConsole(settings.Get(Keys.LogFormat), settings.Get(Keys.LogLevel)));
         });
     }
 
@@ -56,7 +57,7 @@ internal static class TrainCommand
         var observed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var host = TrainHost.Build(
             settings, options, run, screen,
-            [log, new ConsoleReport(screen, options.Training.LoggingSteps), summary, new ResolvedConfiguration(settings)], observed);
+            [log, Report(screen, options), summary, new ResolvedConfiguration(settings), .. TensorBoard(settings, options)], observed);
         using (StartTrace.Phase("host")) await StartAsync(host, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
         await observed.Task.ConfigureAwait(false);
@@ -64,6 +65,13 @@ internal static class TrainCommand
         await host.StopAsync().ConfigureAwait(false);
         return outcome.ExitCode;
     }
+
+    private static IRunObserver Report(Screen screen, RunOptions options) => screen.Format == LogFormat.Json
+        ? new JsonReport(screen, options.Training.LoggingSteps, TimeProvider.System)
+        : new ConsoleReport(screen, options.Training.LoggingSteps);
+
+    private static IEnumerable<IRunObserver> TensorBoard(Settings settings, RunOptions options) =>
+        settings.Get(Keys.TensorBoard) ? [new TensorBoardLog(options.Training.LoggingSteps, TimeProvider.System)] : [];
 
     private static async Task StartAsync(IHost host, Screen screen)
     {
@@ -76,7 +84,10 @@ internal static class TrainCommand
             throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
         }
         if (host.Services.GetRequiredService<MetricsServer>().Address is { } address)
+        {
+            screen.WriteLine($"page: {address}");
             screen.WriteLine($"metrics: {new Uri(address, "/metrics")}");
+        }
     }
 
     /// <summary>Waits for the run; after a signal no longer than it was given to finish.</summary>

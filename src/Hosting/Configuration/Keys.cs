@@ -1,7 +1,11 @@
+using Microsoft.Extensions.Logging;
+using Streaming.Hosting.Metrics;
+using Streaming.Hosting.Terminal;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
+using Level = Microsoft.Extensions.Logging.LogLevel;
 
 namespace Streaming.Hosting.Configuration;
 
@@ -312,4 +316,32 @@ internal static partial class Keys
 
     public static readonly Key<long> MetricsPort = Integer("metrics.port", "9464", 0, 65_535,
         "TCP port to listen on; 0 takes a free one and prints it.");
+
+    public static readonly Key<GpuChoice> MetricsGpus = Add(new ChoiceKind<GpuChoice>(("own", GpuChoice.Own), ("all", GpuChoice.All), ("none", GpuChoice.None)),
+        "metrics.gpus", "own",
+        "GPUs whose utilisation, power, temperature and memory are told: the one that the run computes on, all of the machine, or none.");
+
+    public static readonly Key<double> PeakTeraflops = Add(new NumberKind(0, 1_000_000), "metrics.peak-teraflops", "0",
+        "What the device computes at most, against which model FLOPs utilisation (MFU) is told; 0 takes the dense bf16 peak of the GPU's data sheet, and tells none for a device that is not known.",
+        unit: "10^12 operations a second");
+
+    // control
+
+    public static readonly Key<string> TokenFile = File("control.token-file", "auto", PathRole.Output, ["auto"],
+        "File with the token, 16 characters or more, that commands from other machines must bring (Authorization: Bearer …). auto makes one that only this user can read: control.token in the run's folder.");
+
+    // log
+
+    public static readonly Key<LogFormat> LogFormat = Add(
+        new ChoiceKind<LogFormat>(("auto", Terminal.LogFormat.Auto), ("text", Terminal.LogFormat.Text), ("json", Terminal.LogFormat.Json), ("journal", Terminal.LogFormat.Journal)),
+        "log.format", "auto",
+        "A line an event: text for people, json an object for containers, journal text with journald's levels; auto is journal under systemd and text elsewhere.");
+
+    public static readonly Key<LogLevel> LogLevel = Add(
+        new ChoiceKind<LogLevel>(("debug", Level.Debug), ("information", Level.Information), ("warning", Level.Warning), ("error", Level.Error)),
+        "log.level", "information",
+        "Least important level that is written; \"streaming set log-level debug\" changes it while the run goes on.");
+
+    public static readonly Key<bool> TensorBoard = Switch("log.tensorboard", "false",
+        "Write TensorBoard's event files too, into tensorboard/ of the run's folder.");
 }

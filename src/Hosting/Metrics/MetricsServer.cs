@@ -11,7 +11,7 @@ namespace Streaming.Hosting.Metrics;
 /// Serves <c>/metrics</c> (Prometheus' text format), <c>/health/live</c> and <c>/health/ready</c> (200, or 503 with the
 /// reason). Starts before the run and stops after it.
 /// </summary>
-internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry registry, RunHealth health) : IHostedService
+internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry registry, RunHealth health, params IEnumerable<IEndpoints> more) : IHostedService
 {
     private HttpHost? _host;
 
@@ -33,6 +33,8 @@ internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry re
     {
         if (_host is null)
             return;
+        foreach (var endpoints in more)
+            endpoints.Close();
         await _host.StopAsync(cancellationToken).ConfigureAwait(false);
         await _host.DisposeAsync().ConfigureAwait(false);
     }
@@ -40,6 +42,8 @@ internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry re
     private void Map(WebApplication application)
     {
         application.MapMetrics("/metrics", registry);
+        foreach (var endpoints in more)
+            endpoints.Map(application);
         application.MapGet("/health/live", () => Answer(health.Live));
         application.MapGet("/health/ready", () => Answer(health.Ready));
     }

@@ -1,6 +1,8 @@
 using Prometheus;
 using Streaming.Actors;
+using Streaming.Hosting.Metrics.Gpu;
 using Streaming.Hosting.Runs;
+using Streaming.Model.Measurement;
 
 namespace Streaming.Hosting.Metrics;
 
@@ -11,7 +13,13 @@ internal sealed class RunMetrics : IRunObserver
     private static readonly double[] _stepSeconds = Histogram.ExponentialBuckets(start: 0.001, factor: 2, count: 20);
 
     private readonly TimeProvider _time;
-    private readonly Gauge _step, _maxSteps, _loss, _learningRate, _gradientNorm, _queueDepth, _parameters;
+    private readonly RunOptions? _options;
+    private readonly double? _peakFlops;
+    private readonly GpuMetrics? _gpu;
+    private readonly MetricFactory _factory;
+    private readonly Counter _skippedBatches, _evaluationFailures, _restarts, _nonFinite, _commands;
+    private readonly Gauge _checkpointStall, _paused, _lastStep, _configuredRate;
+    private readonly Gauge _step, _maxSteps, _loss, _learningRate, _gradientNorm, _parameters;
     private readonly Gauge _evaluationLoss, _evaluationPerplexity, _checkpointStep, _checkpointBytes, _checkpointSeconds, _checkpointAge;
     private readonly Counter _steps, _skippedSteps, _tokens, _dataWait, _evaluations, _checkpoints, _checkpointFailures, _rollbacks;
     private readonly Histogram _stepDuration;
@@ -19,10 +27,18 @@ internal sealed class RunMetrics : IRunObserver
     /// <summary>When what was learned was last safe: a checkpoint, or the start.</summary>
     private long? _safeSince;
 
-    public RunMetrics(CollectorRegistry registry, TimeProvider time)
+    private double _flopsPerToken, _peak;
+    private Gauge? _utilization;
+
+    /// <param name="registry">Where the metrics are kept.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="options">The run; null tells nothing that needs its model.</param>
+    /// <param name="peaks">What the device computes at most, where the configuration says so.</param>
+    /// <param name="gpu">The GPU, whose name says what it computes at most.</param>
+    public RunMetrics(CollectorRegistry registry, TimeProvider time, RunOptions? options = null, MetricsOptions? peaks = null, GpuMetrics? gpu = null)
     {
-        _time = time;
-        var metrics = Prometheus.Metrics.WithCustomRegistry(registry);
+        (_time, _options, _peakFlops, _gpu) = (time, options, peaks?.PeakFlops, gpu);
+        var metrics = _factory = Prometheus.Metrics.WithCustomRegistry(registry);
         var version = typeof(RunMetrics).Assembly.GetName().Version?.ToString(3) ?? "";
         metrics.CreateGauge("streaming_build_info", "Always 1; the labels say what runs.", "version", "runtime")
             .WithLabels(version, Environment.Version.ToString()).Set(1);
@@ -37,7 +53,19 @@ internal sealed class RunMetrics : IRunObserver
         _learningRate = metrics.CreateGauge("streaming_learning_rate", "Learning rate of the last step.");
         _gradientNorm = metrics.CreateGauge("streaming_gradient_norm", "Global L2 norm of the last step's gradient, before clipping.");
         _dataWait = metrics.CreateCounter("streaming_data_wait_seconds_total", "Time that the trainer waited for text.");
-        _queueDepth = metrics.CreateGauge("streaming_queue_depth", "Batches that lay ready for the trainer when the last step ended.");
+        _paused = metrics.CreateGauge("streaming_paused", "1 while an operator has paused the run.");
+        _lastStep = metrics.CreateGauge("streaming_last_step_timestamp_seconds", "When the last step ended, seconds since 1970.");
+        _configuredRate = metrics.CreateGauge("streaming_peak_learning_rate", "Peak of the learning rate's schedule.");
+        _restarts = metrics.CreateCounter("streaming_restarts_total", "Times that training started again from a checkpoint, by what had failed.", "reason");
+        _nonFinite = metrics.CreateCounter("streaming_non_finite_steps_total", "Steps whose loss, gradient or weights were not finite.");
+        _commands = metrics.CreateCounter("streaming_commands_total", "Commands of operators that were accepted.", "command");
+        _checkpointStall = metrics.CreateGauge("streaming_checkpoint_stall_seconds", "Time that training stood still for the newest checkpoint.");
+        _skippedBatches = metrics.CreateCounter("streaming_skipped_batches_total", "Batches that were not trained on because of what they had led to.");
+        _evaluationFailures = metrics.CreateCounter("streaming_evaluation_failures_total", "Evaluations that could not be made.");
+        foreach (var command in (string[])["pause", "resume", "checkpoint", "evaluate", "sample", "set", "stop"])
+            _commands.WithLabels(command);
+        foreach (var reason in (string[])["source-outage", "text-fault", "non-finite-loss", "spike", "out-of-device-memory", "engine-fault"])
+            _restarts.WithLabels(reason); // an alert sees the first one only where there was a 0
         _parameters = metrics.CreateGauge("streaming_model_parameters", "Parameters of the model.");
         _evaluations = metrics.CreateCounter("streaming_evaluations_total", "Evaluations on held-out text.");
         _evaluationLoss = metrics.CreateGauge("streaming_evaluation_loss", "Loss of the last evaluation, nats per predicted token.");
@@ -64,6 +92,7 @@ internal sealed class RunMetrics : IRunObserver
             case RunProtocol.Started started:
                 _step.Set(started.Step);
                 _maxSteps.Set(started.MaxSteps);
+                OnStarted(started);
                 _parameters.Set(started.ParameterCount);
                 _safeSince ??= _time.GetTimestamp();
                 break;
@@ -80,19 +109,68 @@ internal sealed class RunMetrics : IRunObserver
                 _checkpointStep.Set(written.Step);
                 _checkpointBytes.Set(written.Bytes);
                 _checkpointSeconds.Set(written.Elapsed.TotalSeconds);
+                _checkpointStall.Set(written.Stall.TotalSeconds);
                 _safeSince = _time.GetTimestamp();
+                break;
+            case TrainerProtocol.DataSkipped skipped:
+                _skippedBatches.Inc(skipped.Batches);
+                break;
+            case TrainerProtocol.EvaluationFailed:
+                _evaluationFailures.Inc();
                 break;
             case CheckpointProtocol.Failed:
                 _checkpointFailures.Inc();
                 break;
-            case RunProtocol.RolledBack:
+            case RunProtocol.RolledBack rolledBack:
                 _rollbacks.Inc();
+                _restarts.WithLabels(rolledBack.Kind).Inc();
+                if (rolledBack.Kind == "non-finite-loss")
+                    _nonFinite.Inc();
+                break;
+            case ControlProtocol.Commanded commanded:
+                _commands.WithLabels(commanded.What.Split(' ')[0]).Inc();
+                break;
+            case ControlProtocol.Changed changed:
+                _maxSteps.Set(changed.Options.Training.MaxSteps);
+                _configuredRate.Set(changed.Options.Training.LearningRate);
+                break;
+            case ControlProtocol.Paused:
+                _paused.Set(1);
+                break;
+            case ControlProtocol.Resumed:
+                _paused.Set(0);
                 break;
         }
     }
 
+    /// <summary>Model FLOPs utilisation of the last step; null where the device's peak is not known.</summary>
+    public double? Utilization { get; private set; }
+
+    private void OnStarted(RunProtocol.Started started)
+    {
+        if (started.DeviceBytes is { } bytes)
+            _factory.CreateGauge("streaming_device_memory_allocated_bytes", "Device memory that the engine has allocated for weights, gradients, moments and activations.").Set(bytes);
+        if (_options is null)
+            return;
+        if (_configuredRate.Value == 0) // what an operator had set before came as an event
+            _configuredRate.Set(_options.Training.LearningRate);
+        _flopsPerToken = EngineBenchmark.FlopsPerToken(_options.Model, started.ParameterCount, _options.Data.BlockSize);
+        _factory.CreateGauge("streaming_model_flops_per_token", "Operations that a token of training takes: forward and backward pass, causal attention.").Set(_flopsPerToken);
+        if ((_peakFlops ?? GpuPeaks.FlopsOf(_gpu?.Name ?? "")) is not { } peak)
+            return;
+        _factory.CreateGauge("streaming_device_peak_flops", "Operations a second that the device computes at most.").Set(peak);
+        _utilization = _factory.CreateGauge("streaming_mfu_ratio", "Model FLOPs utilisation of the last step: operations that the model needs, of those that the device could have done in that time.");
+        _peak = peak;
+    }
+
     private void Observe(TrainerProtocol.StepCompleted step)
     {
+        _lastStep.Set(_time.GetUtcNow().ToUnixTimeMilliseconds() / 1e3);
+        if (_utilization is not null)
+        {
+            Utilization = step.TokensPerSecond * _flopsPerToken / _peak;
+            _utilization.Set(Utilization.Value);
+        }
         _step.Set(step.Step);
         _steps.Inc();
         if (step.Skipped)
@@ -103,6 +181,5 @@ internal sealed class RunMetrics : IRunObserver
         _learningRate.Set(step.LearningRate);
         _gradientNorm.Set(step.GradientNorm);
         _dataWait.Inc(step.DataWait.TotalSeconds);
-        _queueDepth.Set(step.QueueDepth);
     }
 }

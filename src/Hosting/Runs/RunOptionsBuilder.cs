@@ -22,6 +22,7 @@ internal static class RunOptionsBuilder
         {
             RunDirectory = settings.Get(Keys.RunDirectory),
             ShutdownTimeout = settings.Get(Keys.ShutdownTimeout),
+            LogLevel = (int)settings.Get(Keys.LogLevel),
             Model = model,
             InitialWeights = settings.Get(Keys.Weights) is var weights and not "random" ? weights : null,
             Data = BuildData(settings),
@@ -104,7 +105,11 @@ internal static class RunOptionsBuilder
     };
 
     public static MetricsOptions BuildMetrics(Settings settings)
-        => new(settings.Get(Keys.MetricsEnabled), settings.Get(Keys.MetricsHost), settings.GetInt32(Keys.MetricsPort));
+        => new(settings.Get(Keys.MetricsEnabled), settings.Get(Keys.MetricsHost), settings.GetInt32(Keys.MetricsPort))
+        {
+            Gpus = settings.Get(Keys.MetricsGpus),
+            PeakFlops = settings.Get(Keys.PeakTeraflops) is var teraflops and > 0 ? teraflops * 1e12 : null,
+        };
 
     private static OptimizerOptions BuildOptimizer(Settings settings) => new()
     {

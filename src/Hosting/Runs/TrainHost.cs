@@ -7,7 +7,10 @@ using Prometheus;
 using Streaming.Actors;
 using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Control;
+using Streaming.Hosting.Http;
 using Streaming.Hosting.Metrics;
+using Streaming.Hosting.Metrics.Gpu;
 using Streaming.Hosting.Terminal;
 using AkkaLogLevel = Akka.Event.LogLevel;
 
@@ -30,7 +33,7 @@ internal static class TrainHost
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(LogLevel.Debug).AddFilter("Microsoft", LogLevel.Warning)
-            .AddProvider(new TerminalLogs(screen, SystemdHelpers.IsSystemdService()));
+            .AddProvider(new TerminalLogs(screen));
         builder.Services
             .AddSingleton<IHostLifetime, RunLifetime>()
             .AddSystemd()
@@ -38,10 +41,18 @@ internal static class TrainHost
             .AddSingleton(Prometheus.Metrics.NewCustomRegistry())
             .AddSingleton(RunOptionsBuilder.BuildMetrics(settings))
             .AddSingleton(TimeProvider.System)
+            .AddSingleton(options)
+            .AddSingleton<GpuMetrics>()
             .AddSingleton<RunMetrics>()
+            .AddSingleton<PipelineMetrics>()
+            .AddSingleton<ProcessMetrics>(services => new ProcessMetrics(services.GetRequiredService<CollectorRegistry>(), options.RunDirectory))
             .AddSingleton<TextMetrics>()
             .AddSingleton<RunHealth>()
-            .AddSingleton<MetricsServer>()
+            .AddSingleton(run)
+            .AddLiveAndControl(settings)
+            .AddSingleton<MetricsServer>(services => new MetricsServer(
+                services.GetRequiredService<MetricsOptions>(), services.GetRequiredService<CollectorRegistry>(), services.GetRequiredService<RunHealth>(),
+                services.GetServices<IEndpoints>()))
             .AddSingleton(services => Watchdog.ForProcess(settings.Get(Keys.WatchdogTimeout), services.GetService<ISystemdNotifier>(), screen))
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
             .AddAkka("streaming", (akka, services) => akka
@@ -52,7 +63,7 @@ internal static class TrainHost
                     loggers.ClearLoggers();
                     loggers.AddLoggerFactory();
                 })
-                .WithActors((system, _) => Listen(system, Observers(services, observers), observed))
+                .WithActors((system, _) => Listen(system, Observers(services, new LogLevels(screen, system), observers), observed))
                 .AddStreamingRun(options, run));
         return builder.Build();
     }
@@ -64,10 +75,14 @@ internal static class TrainHost
         system.EventStream.Subscribe(listener, typeof(RunProtocol.IEvent));
     }
 
-    private static List<IRunObserver> Observers(IServiceProvider services, IReadOnlyList<IRunObserver> observers)
+    private static List<IRunObserver> Observers(IServiceProvider services, LogLevels levels, IReadOnlyList<IRunObserver> observers)
     {
-        DotNetStats.Register(services.GetRequiredService<CollectorRegistry>()); // process_* and a few dotnet_*; no meters, no event counters
-        List<IRunObserver> all = [services.GetRequiredService<RunMetrics>(), services.GetRequiredService<TextMetrics>(), services.GetRequiredService<RunHealth>(), .. observers];
+        services.GetRequiredService<ProcessMetrics>(); // no meters, no event counters: only what somebody reads
+        List<IRunObserver> all =
+        [
+            services.GetRequiredService<GpuMetrics>(), services.GetRequiredService<RunMetrics>(), services.GetRequiredService<PipelineMetrics>(),
+            services.GetRequiredService<TextMetrics>(), services.GetRequiredService<RunHealth>(), .. services.GetServices<IRunObserver>(), levels, .. observers,
+        ];
         all.Add(services.GetRequiredService<Watchdog>());
         return all;
     }

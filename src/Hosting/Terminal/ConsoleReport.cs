@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Streaming.Actors;
 using Streaming.Hosting.Runs;
 using Streaming.Model.Measurement;
@@ -50,6 +51,18 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
             case RunProtocol.Noticed noticed:
                 screen.WriteNotice(noticed.Sentence);
                 break;
+            case ControlProtocol.Commanded commanded:
+                screen.WriteLine($"{commanded.What}, asked for by {commanded.By}");
+                break;
+            case ControlProtocol.Paused paused:
+                screen.WriteLine($"paused after step {paused.Step}: streaming resume goes on");
+                break;
+            case ControlProtocol.Resumed resumed:
+                screen.WriteLine($"resumed after step {resumed.Step}");
+                break;
+            case ControlProtocol.Changed changed:
+                _meter.MaxSteps = changed.Options.Training.MaxSteps;
+                break;
             case RunProtocol.Ended:
                 screen.ClearProgress();
                 break;
@@ -63,10 +76,10 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
             screen.WriteLine(FormattableString.Invariant($"first step after {start.FirstStep:F1} s"));
         if (screen.IsLive)
             screen.ShowProgress(_meter.Read().Fields);
-        else if (step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)
+        else if (screen.Level <= LogLevel.Debug || step.Step % loggingSteps == 0 || step.Step == _meter.MaxSteps || step.Step == _first + 1)
             screen.WriteLine(string.Join("  ", _meter.Read().Fields));
     }
 
     /// <summary>Line ends and other control characters of generated text must not reach a terminal.</summary>
-    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+    internal static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
 }

@@ -35,6 +35,15 @@ internal sealed class ProgressMeter(int window)
 
     public long MaxSteps { get; set; }
 
+    /// <summary>There is something to read.</summary>
+    public bool HasSteps => _latest.Count > 0;
+
+    /// <summary>What a step takes lately; not a number before the first.</summary>
+    public double StepSeconds => _stepSeconds;
+
+    /// <summary>Share of the window's time that was spent waiting for text.</summary>
+    public double DataWaitRatio => _latest.Sum(s => s.DataWait.TotalSeconds) / Math.Max(_latest.Sum(s => s.Elapsed.TotalSeconds), 1e-9);
+
     public void Add(TrainerProtocol.StepCompleted step)
     {
         if (_latest.Count >= window)

@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using System.Text.Json;
+using Microsoft.Extensions.Hosting.Systemd;
+using Microsoft.Extensions.Logging;
 
 namespace Streaming.Hosting.Terminal;
 
@@ -16,25 +19,53 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
 
     private readonly Lock _lock = new();
     private TextWriter _copy = TextWriter.Null;
+    private int _level = (int)LogLevel.Information;
     private string _drawn = "";
     private long? _drawnAt;
 
     /// <summary>The process's own output.</summary>
-    public static Screen ForConsole()
+    public static Screen ForConsole(LogFormat format = LogFormat.Text, LogLevel level = LogLevel.Information)
     {
+        if (format == LogFormat.Auto)
+            format = SystemdHelpers.IsSystemdService() ? LogFormat.Journal : LogFormat.Text;
         var isTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
-        return new Screen(Console.Out, Console.Error, isTerminal ? () => Console.WindowWidth : null);
+        // Containers have one stream of lines: what is an error says its level, not its descriptor.
+        return new Screen(Console.Out, format == LogFormat.Json ? Console.Out : Console.Error, isTerminal && format == LogFormat.Text ? () => Console.WindowWidth : null)
+        {
+            Format = format,
+            Level = level,
+        };
+    }
+
+    /// <summary>How lines are written.</summary>
+    public LogFormat Format { get; init; } = LogFormat.Text;
+
+    /// <summary>Least important level that is written; may change at any time.</summary>
+    public LogLevel Level
+    {
+        get => (LogLevel)Volatile.Read(ref _level);
+        set => Volatile.Write(ref _level, (int)value);
     }
 
     /// <summary>A progress line is drawn here.</summary>
     public bool IsLive => columns is not null;
 
-    public void WriteLine(string line = "") => Write(output, line);
+    public void WriteLine(string line = "") => Write(output, LogLevel.Information, line);
 
-    public void WriteError(string line) => Write(errors, line);
+    public void WriteError(string line) => Write(errors, LogLevel.Error, line);
 
     /// <summary>A sentence of what goes on in spite of it.</summary>
-    public void WriteNotice(string sentence) => WriteError($"streaming: {sentence}");
+    public void WriteNotice(string sentence) => Write(errors, LogLevel.Warning, $"streaming: {sentence}");
+
+    /// <summary>A line of a level; those below <see cref="Level"/> are left out.</summary>
+    public void WriteLog(LogLevel level, string line) => Write(level >= LogLevel.Warning ? errors : output, level, line);
+
+    /// <summary>An event with its fields, where lines are objects.</summary>
+    public void WriteObject(LogLevel level, Action<Utf8JsonWriter> write)
+    {
+        if (level >= Level)
+            WriteRaw(output, JsonLine.Of(write));
+    }
 
     /// <summary>From now on, lines that stay go to <paramref name="writer"/> too, with their time.</summary>
     public void CopyTo(TextWriter writer)
@@ -84,7 +115,37 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
         return line;
     }
 
-    private void Write(TextWriter destination, string line)
+    private void Write(TextWriter destination, LogLevel level, string line)
+    {
+        if (level < Level)
+            return;
+        switch (Format)
+        {
+            case LogFormat.Json when line.Length > 0:
+                WriteRaw(destination, JsonLine.Of(level, line));
+                break;
+            case LogFormat.Json:
+                break; // an empty line separates for people
+            case LogFormat.Journal:
+                WriteRaw(destination, string.Join('\n', line.Split('\n').Select(part => $"<{JournalPriority(level)}>{part}")));
+                break;
+            default:
+                WriteRaw(destination, line);
+                break;
+        }
+    }
+
+    /// <summary>syslog's priorities, as sd-daemon(3) has them.</summary>
+    private static int JournalPriority(LogLevel level) => level switch
+    {
+        LogLevel.Critical => 2,
+        LogLevel.Error => 3,
+        LogLevel.Warning => 4,
+        LogLevel.Information => 6,
+        _ => 7,
+    };
+
+    private void WriteRaw(TextWriter destination, string line)
     {
         lock (_lock)
         {

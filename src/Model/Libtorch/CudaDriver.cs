@@ -15,6 +15,7 @@ internal static unsafe class CudaDriver
     [DllImport(Library)] private static extern int cuDeviceGetName(byte* name, int length, int device);
     [DllImport(Library)] private static extern int cuDeviceTotalMem_v2(out nuint bytes, int device);
     [DllImport(Library)] private static extern int cuDeviceGetAttribute(out int value, int attribute, int device);
+    [DllImport(Library)] private static extern int cuDeviceGetPCIBusId(byte* id, int length, int device);
     [DllImport(Library)] private static extern int cuGetErrorString(int code, out nint text);
 
     /// <summary>Why the driver offers no GPU; empty where it offers one.</summary>
@@ -44,6 +45,15 @@ internal static unsafe class CudaDriver
             return null;
         var length = new ReadOnlySpan<byte>(name, 256).IndexOf((byte)0);
         return new CudaDevice(ordinal, Encoding.UTF8.GetString(name, length), (long)bytes, major, minor);
+    }
+
+    /// <summary>Where on the PCI bus a GPU is, <c>0000:1B:00.0</c>: its name in NVIDIA's other libraries. Null where the driver does not know it.</summary>
+    public static string? PciBusId(int ordinal)
+    {
+        if (WhyNot().Length > 0 || cuDeviceGet(out var device, ordinal) != 0)
+            return null;
+        var text = stackalloc byte[32];
+        return cuDeviceGetPCIBusId(text, 32, device) == 0 ? Marshal.PtrToStringUTF8((nint)text) : null;
     }
 
     private static string ErrorText(int code) =>

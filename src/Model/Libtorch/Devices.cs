@@ -61,6 +61,9 @@ public static class Devices
         ? CudaDriver.Describe(device.index)?.ToString() ?? $"cuda:{device.index}"
         : FormattableString.Invariant($"cpu, {torch.get_num_threads()} threads");
 
+    /// <summary>Where on the PCI bus <c>cuda:N</c> is; null for the CPU, and where the driver does not know it.</summary>
+    public static string? PciBusId(string device) => Parse(device) is { type: DeviceType.CUDA } gpu ? CudaDriver.PciBusId(Math.Max(0, gpu.index)) : null;
+
     /// <summary>What a device computes in where the user does not say: bf16 on a GPU that has it in hardware, float32 elsewhere.</summary>
     public static Precision DefaultPrecision(torch.Device device) =>
         device.type == DeviceType.CUDA && CudaDriver.Describe(device.index) is { HasBFloat16: true } ? Precision.BFloat16 : Precision.Float32;

@@ -49,10 +49,12 @@ public static class EngineBenchmark
     }
 
     /// <summary>Forward and backward pass: 6 for each parameter outside the embedding, and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
-    public static double FlopsPerToken(ITrainingEngine engine, int tokens)
+    public static double FlopsPerToken(ITrainingEngine engine, int tokens) => FlopsPerToken(engine.Model, engine.ParameterCount, tokens);
+
+    /// <inheritdoc cref="FlopsPerToken(ITrainingEngine, int)"/>
+    public static double FlopsPerToken(MistralConfig model, long parameterCount, int tokens)
     {
-        var model = engine.Model;
-        var parameters = engine.ParameterCount - (double)model.VocabularySize * model.HiddenSize;
+        var parameters = parameterCount - (double)model.VocabularySize * model.HiddenSize;
         return 6 * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
     }
 

@@ -10,7 +10,7 @@ namespace Streaming.Streams.Batches;
 /// Ends a graph in a bounded channel: asks for a batch only once the one before has found room. Completes the channel with
 /// the graph's own end or failure, whichever way the graph stops, and at once when told to stop.
 /// </summary>
-internal sealed class BatchQueue(ChannelWriter<TokenBatch> writer, CancellationToken stop, StageStatistics statistics)
+internal sealed class BatchQueue(ChannelWriter<TokenBatch> writer, CancellationToken stop, PipelineStatistics statistics)
     : GraphStageWithMaterializedValue<SinkShape<TokenBatch>, Task>
 {
     private readonly Inlet<TokenBatch> _in = new("BatchQueue.in");
@@ -19,7 +19,7 @@ internal sealed class BatchQueue(ChannelWriter<TokenBatch> writer, CancellationT
 
     public override ILogicAndMaterializedValue<Task> CreateLogicAndMaterializedValue(Attributes inheritedAttributes)
     {
-        var logic = new Logic(this, writer, stop, statistics);
+        var logic = new Logic(this, writer, stop, statistics.Queue, statistics.SetCursor);
         return new LogicAndMaterializedValue<Task>(logic, logic.Completion);
     }
 
@@ -29,15 +29,16 @@ internal sealed class BatchQueue(ChannelWriter<TokenBatch> writer, CancellationT
         private readonly ChannelWriter<TokenBatch> _writer;
         private readonly CancellationToken _stop;
         private readonly StageStatistics _statistics;
+        private readonly Action<PipelineCursor> _newest;
         private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly Action<Task<bool>> _onRoom;
         private CancellationTokenRegistration _stopRegistration;
         private TokenBatch? _waiting;
         private long _waitingSince;
 
-        public Logic(BatchQueue stage, ChannelWriter<TokenBatch> writer, CancellationToken stop, StageStatistics statistics) : base(stage.Shape)
+        public Logic(BatchQueue stage, ChannelWriter<TokenBatch> writer, CancellationToken stop, StageStatistics statistics, Action<PipelineCursor> newest) : base(stage.Shape)
         {
-            (_stage, _writer, _stop, _statistics) = (stage, writer, stop, statistics);
+            (_stage, _writer, _stop, _statistics, _newest) = (stage, writer, stop, statistics, newest);
             _onRoom = GetAsyncCallback<Task<bool>>(OnRoom);
             SetHandler(stage._in, this);
         }
@@ -81,6 +82,7 @@ internal sealed class BatchQueue(ChannelWriter<TokenBatch> writer, CancellationT
                 return;
             }
             var tokens = _waiting!.Tokens.Length;
+            _newest(_waiting.Cursor);
             _waiting = null;
             _statistics.Add(bytes: 0, lines: 0, busy: TimeSpan.Zero, Stopwatch.GetElapsedTime(_waitingSince), tokens);
             if (IsClosed(_stage._in))

@@ -41,7 +41,8 @@ public sealed class BatchStream : IDisposable
         statistics.ObserveQueue(() => queue.Reader.Count);
         var stop = new CancellationTokenSource();
         var completion = TextPipeline.Join(stages, split)
-            .RunWith(Sink.FromGraph(new BatchQueue(queue.Writer, stop.Token, statistics.Queue)), materializer);
+            .Via(new MeasureStalls<TokenBatch>([statistics.Mix], [statistics.Queue]))
+            .RunWith(Sink.FromGraph(new BatchQueue(queue.Writer, stop.Token, statistics)), materializer);
         return new BatchStream(queue.Reader, completion, stages, stop);
     }
 

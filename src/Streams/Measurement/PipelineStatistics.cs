@@ -1,3 +1,5 @@
+using Streaming.Streams.Batches;
+
 namespace Streaming.Streams.Measurement;
 
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
@@ -5,6 +7,7 @@ public sealed class PipelineStatistics
 {
     private long _droppedTokens;
     private Func<int>? _queueDepth;
+    private PipelineCursor? _cursor;
 
     public StageStatistics Read { get; } = new("read");
 
@@ -43,6 +46,9 @@ public sealed class PipelineStatistics
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
 
+    /// <summary>Where each source stands after the newest batch; null before the first.</summary>
+    public PipelineCursor? Cursor => Volatile.Read(ref _cursor);
+
     /// <summary>Passes over every source that are complete.</summary>
     public long EpochsCompleted => Sources.Count == 0 ? 0 : Sources.Min(source => source.EpochsCompleted);
 
@@ -50,6 +56,8 @@ public sealed class PipelineStatistics
     public int QueueDepth => _queueDepth?.Invoke() ?? 0;
 
     internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
+
+    internal void SetCursor(PipelineCursor cursor) => Volatile.Write(ref _cursor, cursor);
 
     internal void ObserveQueue(Func<int> depth) => _queueDepth = depth;
 }

@@ -6,6 +6,8 @@ namespace Streaming.Streams.Measurement;
 /// <param name="name">As a metric's label has it.</param>
 public sealed class StageStatistics(string name)
 {
+    private readonly Lock _lock = new();
+    private StallClock[] _upstream = [], _downstream = [];
     private long _batches, _lines, _bytes, _tokens, _busyTicks, _waitingTicks;
 
     public string Name => name;
@@ -31,6 +33,12 @@ public sealed class StageStatistics(string name)
     /// </summary>
     public TimeSpan Waiting => new(Volatile.Read(ref _waitingTicks));
 
+    /// <summary>Time that it had asked for work and there was none, summed over the sources: what comes before it is slower.</summary>
+    public TimeSpan StalledUpstream => Sum(Volatile.Read(ref _upstream));
+
+    /// <summary>Time that its result was not asked for, summed over the sources: what comes after it is slower.</summary>
+    public TimeSpan StalledDownstream => Sum(Volatile.Read(ref _downstream));
+
     public override string ToString()
     {
         var text = new StringBuilder($"{name}: {Batches} batches, {Lines} lines, {Bytes} bytes");
@@ -51,11 +59,31 @@ public sealed class StageStatistics(string name)
         AddWaiting(waiting);
     }
 
+    /// <summary>A clock that runs while the stage waits for work.</summary>
+    internal void AddUpstream(StallClock clock) => Add(ref _upstream, clock);
+
+    /// <summary>A clock that runs while its result waits to be taken.</summary>
+    internal void AddDownstream(StallClock clock) => Add(ref _downstream, clock);
+
     internal void AddBusy(TimeSpan busy) => Interlocked.Add(ref _busyTicks, busy.Ticks);
 
     internal void AddWaiting(TimeSpan waiting)
     {
         if (waiting != TimeSpan.Zero)
             Interlocked.Add(ref _waitingTicks, waiting.Ticks);
+    }
+
+    private static TimeSpan Sum(StallClock[] clocks)
+    {
+        var sum = TimeSpan.Zero;
+        foreach (var clock in clocks)
+            sum += clock.Total;
+        return sum;
+    }
+
+    private void Add(ref StallClock[] clocks, StallClock clock)
+    {
+        lock (_lock)
+            Volatile.Write(ref clocks, [.. clocks, clock]);
     }
 }

@@ -48,7 +48,6 @@ public sealed class MetricsServerSpec
         Assert.Contains("streaming_steps_total 1", lines);
         Assert.Contains("streaming_step_duration_seconds_sum 0.3", lines);
         Assert.Contains("streaming_data_wait_seconds_total 0.1", lines);
-        Assert.Contains("streaming_queue_depth 7", lines);
         Assert.Contains("streaming_checkpoint_age_seconds 12", lines);
         Assert.Contains(lines, l => l.StartsWith("streaming_evaluation_perplexity 16", StringComparison.Ordinal) || l.StartsWith("streaming_evaluation_perplexity 15.99", StringComparison.Ordinal));
         Assert.Contains(lines, l => l.StartsWith("streaming_build_info{version=", StringComparison.Ordinal));

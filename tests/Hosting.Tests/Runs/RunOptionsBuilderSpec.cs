@@ -17,6 +17,7 @@ public sealed class RunOptionsBuilderSpec
         { "run.directory", "/r", "RunDirectory", "/r" },
         { "run.resume", "/c", "Training.Resume", "/c" },
         { "run.shutdown-timeout", "7s", "ShutdownTimeout", TimeSpan.FromSeconds(7) },
+        { "log.level", "debug", "LogLevel", 1 },
         { "model.weights", "/w", "InitialWeights", "/w" },
         { "data.sources", "/s", "Data.Sources.Paths", new[] { "/s" } },
         { "data.tokenizer", "/t", "Data.Tokenizer", "/t" },
@@ -103,8 +104,8 @@ public sealed class RunOptionsBuilderSpec
     [Fact]
     public void Every_key_is_mapped()
     {
-        // model.config is read, metrics and the tokenizer's folder are this project's own, and some say nothing without another.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
+        // model.config is read, metrics, control, logs and the tokenizer's folder are this project's own, and some say nothing without another.
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.MetricsGpus.Path, Keys.PeakTeraflops.Path, Keys.TokenFile.Path, Keys.LogFormat.Path, Keys.TensorBoard.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
         var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }

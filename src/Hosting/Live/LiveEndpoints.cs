@@ -1,0 +1,60 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Streaming.Hosting.Commands;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Http;
+
+namespace Streaming.Hosting.Live;
+
+/// <summary>What shows a run: the page, and below <c>/api</c> what it is made of. Nothing here changes anything.</summary>
+internal sealed partial class LiveEndpoints(Settings settings, RunStatus status, RunHistory history, EventLog events, LiveStream stream) : IEndpoints
+{
+    private const int MostBuckets = 10_000;
+    private readonly PageAssets _assets = new();
+
+    public void Map(WebApplication application)
+    {
+        application.MapGet("/api/status", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, status.Write));
+        application.MapGet("/api/history", context => Problems.GuardAsync(context, HistoryAsync));
+        application.MapGet("/api/events", context => Problems.GuardAsync(context, EventsAsync));
+        application.MapGet("/api/config", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, Encoding.UTF8.GetBytes(Configuration()), "text/plain; charset=utf-8"));
+        application.MapGet("/api/stream", stream.ServeAsync);
+        application.MapGet("/openapi.json", context => _assets.ServeAsync(context, "openapi.json"));
+        application.MapGet("/", context => _assets.ServeAsync(context, "index.html"));
+        application.MapGet("/assets/{name}", context => _assets.ServeAsync(context, (string)context.Request.RouteValues["name"]!));
+    }
+
+    public void Close() => stream.Close();
+
+    private async Task HistoryAsync(HttpContext context)
+    {
+        var from = Integer(context, "from", 0, long.MaxValue, 0);
+        var to = Integer(context, "to", 0, long.MaxValue, long.MaxValue);
+        var points = Integer(context, "points", 1, MostBuckets, 1000);
+        await history.Loading.ConfigureAwait(false);
+        await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => history.Write(json, from, to, (int)points)).ConfigureAwait(false);
+    }
+
+    private Task EventsAsync(HttpContext context) =>
+        JsonResponse.WriteAsync(context, StatusCodes.Status200OK, events.Read((int)Integer(context, "last", 1, 1000, 200)));
+
+    /// <summary>A number of the query.</summary>
+    private static long Integer(HttpContext context, string name, long minimum, long maximum, long fallback)
+    {
+        var text = context.Request.Query[name].ToString();
+        if (text.Length == 0)
+            return fallback;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= minimum && value <= maximum)
+            return value;
+        throw new RefusedFieldException(StatusCodes.Status422UnprocessableEntity, name, $"{name} must be an integer from {minimum} to {maximum}");
+    }
+
+    /// <summary>The resolved configuration, without what URLs say of users and passwords.</summary>
+    private string Configuration() => Credentials().Replace(ConfigCommand.Print(settings, Keys.Resume), "://…@");
+
+    [GeneratedRegex(@"://[^/@\s""]+@")]
+    private static partial Regex Credentials();
+}

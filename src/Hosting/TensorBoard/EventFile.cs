@@ -1,0 +1,95 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace Streaming.Hosting.TensorBoard;
+
+/// <summary>
+/// TensorBoard's event file: TFRecord frames (length, its checksum, data, their checksum), each an <c>Event</c> message of
+/// TensorFlow's <c>event.proto</c>. Not thread-safe.
+/// </summary>
+internal sealed class EventFile : IDisposable
+{
+    private readonly FileStream _file;
+    private readonly TimeProvider _time;
+
+    /// <param name="folder">What TensorBoard is pointed at; made where it is missing.</param>
+    /// <param name="time">The clock.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public EventFile(string folder, TimeProvider time)
+    {
+        _time = time;
+        Directory.CreateDirectory(folder);
+        Path = System.IO.Path.Combine(folder, $"events.out.tfevents.{time.GetUtcNow().ToUnixTimeSeconds():D10}.{Environment.MachineName}.{Environment.ProcessId}.0");
+        _file = new FileStream(Path, FileMode.Create, FileAccess.Write, FileShare.Read);
+        Write(Event(0, message => message.Text(3, "brain.Event:2"))); // file_version
+    }
+
+    /// <summary>Full path of the file.</summary>
+    public string Path { get; }
+
+    /// <summary>From this step on the training goes on: what was written of it before is forgotten.</summary>
+    public void Begin(long step) => Write(Event(step, message => message.Message(7, log => log.Integer(1, 1)))); // session_log, status START
+
+    public void Scalars(long step, params ReadOnlySpan<(string Tag, double Value)> scalars)
+    {
+        var summary = new ProtoWriter();
+        foreach (var (tag, number) in scalars)
+        {
+            summary.Message(1, value =>
+            {
+                value.Text(1, tag);
+                value.Float(2, (float)number); // simple_value
+            });
+        }
+        Write(Event(step, message => message.Bytes(5, summary.Written)));
+    }
+
+    /// <summary>A text for the plugin of that name.</summary>
+    public void Text(long step, string tag, string text) => Write(Event(step, message => message.Message(5, summary => summary.Message(1, value =>
+    {
+        value.Text(1, tag);
+        value.Message(9, metadata => metadata.Message(1, plugin => plugin.Text(1, "text")));
+        value.Message(8, tensor =>
+        {
+            tensor.Integer(1, 7); // DT_STRING
+            tensor.Message(2, shape => shape.Message(2, dimension => dimension.Integer(1, 1)));
+            tensor.Text(8, text); // string_val
+        });
+    }))));
+
+    /// <summary>Readers follow the file while the run goes on.</summary>
+    public void Flush() => _file.Flush();
+
+    public void Dispose() => _file.Dispose();
+
+    private ProtoWriter Event(long step, Action<ProtoWriter> what)
+    {
+        var message = new ProtoWriter();
+        message.Double(1, _time.GetUtcNow().ToUnixTimeMilliseconds() / 1e3); // wall_time
+        message.Integer(2, step);
+        what(message);
+        return message;
+    }
+
+    private void Write(ProtoWriter message)
+    {
+        var data = message.Written;
+        Span<byte> head = stackalloc byte[12], tail = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt64LittleEndian(head, (ulong)data.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], MaskedChecksum(head[..8]));
+        BinaryPrimitives.WriteUInt32LittleEndian(tail, MaskedChecksum(data));
+        _file.Write(head);
+        _file.Write(data);
+        _file.Write(tail);
+    }
+
+    /// <summary>CRC-32C, turned and shifted, as TFRecord has it: a checksum of data with checksums would otherwise be weak.</summary>
+    internal static uint MaskedChecksum(ReadOnlySpan<byte> data)
+    {
+        var crc = uint.MaxValue;
+        foreach (var value in data)
+            crc = BitOperations.Crc32C(crc, value);
+        crc = ~crc;
+        return BitOperations.RotateRight(crc, 15) + 0xa282ead8u;
+    }
+}
