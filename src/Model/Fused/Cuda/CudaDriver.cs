@@ -8,7 +8,8 @@ internal static unsafe partial class CudaDriver
     private const string Library = "libcuda.so.1";
 
     public const int CaptureRelaxed = 2;
-    public const uint StreamNonBlocking = 1;
+    public const uint StreamNonBlocking = 1, EventWithoutTiming = 2, EventWaitExternal = 1;
+    public const uint HostPortable = 1, HostMapped = 2;
     public const int ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76, MultiprocessorCount = 16;
 
     [LibraryImport(Library)] public static partial int cuInit(uint flags);
@@ -26,6 +27,8 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuMemFree_v2(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemHostAlloc(out nint pointer, nuint bytes, uint flags);
     [LibraryImport(Library)] public static partial int cuMemFreeHost(nint pointer);
+    [LibraryImport(Library)] public static partial int cuMemHostRegister_v2(nint pointer, nuint bytes, uint flags);
+    [LibraryImport(Library)] public static partial int cuMemHostUnregister(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoHAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoD_v2(nint target, nint source, nuint bytes);
@@ -34,6 +37,7 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)] public static partial int cuStreamCreate(out nint stream, uint flags);
     [LibraryImport(Library)] public static partial int cuStreamSynchronize(nint stream);
+    [LibraryImport(Library)] public static partial int cuStreamWaitEvent(nint stream, nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuStreamDestroy_v2(nint stream);
     [LibraryImport(Library)] public static partial int cuStreamBeginCapture_v2(nint stream, int mode);
     [LibraryImport(Library)] public static partial int cuStreamEndCapture(nint stream, out nint graph);
@@ -74,6 +78,6 @@ public sealed class CudaException(int code, string operation)
 
     public bool IsOutOfMemory => Code == ErrorOutOfMemory;
 
-    private static string NameOf(int code) =>
+    internal static string NameOf(int code) =>
         CudaDriver.cuGetErrorName(code, out var name) == 0 ? Marshal.PtrToStringUTF8(name) ?? "unknown error" : "unknown error";
 }
