@@ -17,6 +17,7 @@ internal static class Root
             ExtractCommand.Create(),
             ConfigCommand.Create(),
             BenchCommand.Create(),
+            PlanCommand.Create(),
         };
         TrainCommand.AddTo(root);
         return root;

@@ -221,6 +221,45 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return table;
     }
 
+    /// <summary>Bytes of page-locked host memory that the training state takes.</summary>
+    public long HostBytes => _hostMemory?.Bytes ?? 0;
+
+    /// <summary>Bytes that an update brings in from host memory and sends out to it.</summary>
+    public (long In, long Out) UpdateTraffic => _offload?.Update.Traffic ?? default;
+
+    /// <summary>
+    /// What was when, by CUDA events, over a step of some micro-batches, its update and the first micro-batch of the next step, eagerly;
+    /// the update uses a learning rate of 0. Empty where nothing is offloaded.
+    /// </summary>
+    public IReadOnlyList<LaneSpan> Trace(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    {
+        if (_offload is null) return [];
+        var states = new LibtorchAttention.State[_shape.Layers];
+        _offload.Update.Finish();
+        for (var i = 0; i <= microBatches; i++)
+        {
+            if (i == 1) _offload.Lanes.StartTrace(); // the first warms up
+            _offload.BeforePass();
+            if (_offload.Layers is { } layers) layers.Adds = _buffers.Flat.HasGradient;
+            Upload(new MicroBatch(tokens, rows), microBatches);
+            _passes.Forward(states);
+            _passes.Backward(states);
+            _buffers.Flat.HasGradient = true;
+            foreach (var state in states) _attention.Release(state);
+            Array.Clear(states);
+            _input.Release();
+            if (i != microBatches - 1) continue;
+            _offload.BeforeUpdate();
+            UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
+            QueueUpdate();
+            _buffers.Flat.HasGradient = false;
+            _buffers.Flat.Moments.Updated();
+        }
+        var spans = _offload.Lanes.StopTrace();
+        _ = Update(learningRate: 0);
+        return spans;
+    }
+
     private FusedBuffers AllocateBuffers(PreparedWeights weights)
     {
         try

@@ -33,6 +33,7 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuMemcpyDtoHAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoD_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoH_v2(nint target, nint source, nuint bytes);
+    [LibraryImport(Library)] public static partial int cuMemcpyDtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemsetD32Async(nint target, uint value, nuint count, nint stream);
 
     [LibraryImport(Library)] public static partial int cuStreamCreate(out nint stream, uint flags);

@@ -4,7 +4,9 @@ using static Streaming.Model.Fused.Cuda.CudaDriver;
 namespace Streaming.Model.Fused.Offload;
 
 /// <summary>A piece of work of a timeline, in milliseconds since it began.</summary>
-internal readonly record struct LaneSpan(Lane Lane, string Work, double From, double To);
+/// <param name="Lane">What did it.</param>
+/// <param name="Work">What it was.</param>
+public readonly record struct LaneSpan(Lane Lane, string Work, double From, double To);
 
 /// <summary>
 /// Lanes as CUDA streams. They work eagerly and while the compute stream is recorded: a lane that waits for a mark of the recording

@@ -3,7 +3,7 @@ using Streaming.Model.Fused.Cuda;
 namespace Streaming.Model.Fused.Offload;
 
 /// <summary>Work that goes on beside other work; within a lane things happen in the order of the calls.</summary>
-internal enum Lane
+public enum Lane
 {
     /// <summary>Forward and backward passes.</summary>
     Compute,

@@ -27,7 +27,7 @@ internal sealed class Offloading : IDisposable
         var memory = streamsLayers ? buffers.Arena : buffers.UpdateSlots;
         Update = new StreamedUpdate(Lanes, optimizer, layout, chunks, [.. Enumerable.Range(0, Slots).Select(slot => memory + (nint)(slot * room))], readsAhead: !streamsLayers);
         if (streamsLayers) Layers = new StreamedLayers(Lanes, buffers.Flat, layout);
-        Residency = Layers is not null ? Layers : new UpdatedInTurn(Update);
+        Residency = new TracedResidency(Layers is not null ? Layers : new UpdatedInTurn(Update), Lanes);
         buffers.Flat.Host.Memory.Settle = () =>
         {
             if (streamsLayers) device.Synchronize(); // passes bring gradients home
@@ -44,12 +44,19 @@ internal sealed class Offloading : IDisposable
     /// <exception cref="NotSupportedException">What cannot be computed together.</exception>
     public static void Require(FusedEngineOptions options, OptimizerKind optimizer)
     {
+        if (WhyNot(options, optimizer) is { } reason) throw new NotSupportedException(reason);
+    }
+
+    /// <summary>What cannot be computed together, in a sentence; null where all can.</summary>
+    public static string? WhyNot(FusedEngineOptions options, OptimizerKind optimizer)
+    {
         if (options.Offload != OffloadLevel.None && optimizer == OptimizerKind.Muon)
-            throw new NotSupportedException("training.offload moves AdamW's state, and training.optimizer = muon updates whole matrices: set training.optimizer = adamw or adamw-8bit, or training.offload = none");
+            return "training.offload moves AdamW's state, and training.optimizer = muon updates whole matrices: set training.optimizer = adamw or adamw-8bit, or training.offload = none";
         if (options.Offload == OffloadLevel.Parameters && options.Precision == Precision.Float8)
-            throw new NotSupportedException("training.offload = parameters streams weights of 16 bits, and torch.precision is fp8: set torch.precision = bf16, or training.offload = optimizer");
+            return "training.offload = parameters streams weights of 16 bits, and torch.precision is fp8: set torch.precision = bf16, or training.offload = optimizer";
         if (options.Recompute != Recomputation.None && options is { Precision: Precision.Float8, WideResidual: true })
-            throw new NotSupportedException("training.recompute in torch.precision = fp8 needs the norms' inputs, which a float32 residual stream does not keep: set torch.residual = bf16, or torch.precision = bf16");
+            return "training.recompute in torch.precision = fp8 needs the norms' inputs, which a float32 residual stream does not keep: set torch.residual = bf16, or torch.precision = bf16";
+        return null;
     }
 
     /// <summary>Before a forward pass is queued: streamed layers read what the last update has brought home.</summary>
@@ -64,12 +71,14 @@ internal sealed class Offloading : IDisposable
     /// <summary>Norm, clipping, loss scale and the update of all weights.</summary>
     public void QueueUpdate(Action<string> lap)
     {
+        Lanes.Begin(Lane.Compute);
         if (Layers is null) _optimizer.QueueNorm(lap);
         else
         {
             Layers.QueueOtherSums();
             _optimizer.QueueClipping(StreamedLayers.SumsFor(_layout.Layers.Length), lap);
         }
+        Lanes.End(Lane.Compute, "gradient norm");
         Update.Queue();
         if (_roundsWeights) Update.AwaitUpdate(Lane.Compute);
     }
