@@ -20,6 +20,9 @@ public sealed record RunOptions
     public required CheckpointOptions Checkpoints { get; init; }
     public required EvaluationOptions Evaluation { get; init; }
 
+    /// <summary>Take no step until <see cref="ControlProtocol.Resume"/>.</summary>
+    public bool Paused { get; init; }
+
     /// <summary>How long the end of the process waits for the last checkpoint after SIGTERM or Ctrl-C.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromMinutes(2);
 }

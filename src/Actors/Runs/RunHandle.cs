@@ -28,6 +28,29 @@ public sealed class RunHandle
         }
     }
 
+    /// <summary>Asks something of the run.</summary>
+    /// <param name="command">What, and who asks.</param>
+    /// <param name="patience">How long to wait for the answer.</param>
+    /// <returns>What came of it; null where no answer came in time: the command then takes effect later.</returns>
+    public async Task<ControlProtocol.Answer?> AskAsync(ControlProtocol.Command command, TimeSpan patience)
+    {
+        IActorRef? supervisor;
+        lock (_lock)
+            supervisor = _supervisor;
+        if (_outcome.Task.IsCompleted)
+            return new ControlProtocol.Busy("the run has ended");
+        if (supervisor is null)
+            return new ControlProtocol.Busy("the run has not begun yet");
+        try
+        {
+            return await supervisor.Ask<ControlProtocol.Answer>(command, patience).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The supervisor is there: a stop asked for before now reaches it too.</summary>
     internal void Attach(IActorRef supervisor)
     {

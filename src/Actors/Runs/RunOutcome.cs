@@ -2,13 +2,13 @@ namespace Streaming.Actors;
 
 /// <summary>How a run ended: one sentence for people, one exit code for the process.</summary>
 /// <param name="Sentence">What happened and, where something is wrong, what to do about it.</param>
-/// <param name="ExitCode">0 done, 1 failed, 2 wrong usage or configuration, 130 or 143 stopped by a signal after a checkpoint.</param>
+/// <param name="ExitCode">0 done, 1 failed, 2 wrong usage or configuration, 0 stopped by an operator, 130 or 143 by a signal, after a checkpoint.</param>
 public abstract record RunOutcome(string Sentence, int ExitCode)
 {
     /// <summary>All steps are done, or the sources are used up.</summary>
     public sealed record Completed(string Sentence) : RunOutcome(Sentence, 0);
 
-    /// <summary>A signal asked for the end, and a checkpoint holds everything up to the last step.</summary>
+    /// <summary>A signal or an operator asked for the end, and a checkpoint holds everything up to the last step.</summary>
     public sealed record Stopped(StopSignal Signal, string Sentence) : RunOutcome(Sentence, (int)Signal);
 
     /// <summary>The run cannot go on.</summary>
@@ -21,6 +21,9 @@ public abstract record RunOutcome(string Sentence, int ExitCode)
 /// <summary>Who asked a run to stop; the value is the exit code that shells expect.</summary>
 public enum StopSignal
 {
+    /// <summary>An operator, through the control interface: the run is where it should be, and a service manager leaves it there.</summary>
+    Operator = 0,
+
     /// <summary>SIGINT, Ctrl-C.</summary>
     Interrupt = 130,
 

@@ -21,6 +21,8 @@ internal sealed class RunSupervisor : ReceiveActor
     private IActorRef _trainer = ActorRefs.Nobody;
     private StopSignal? _stop;
     private RunOutcome? _outcome;
+    private RunAdjustments _adjustments = new();
+    private bool _begun;
 
     public RunSupervisor(RunOptions options, RunHandle run, EngineMaker engines)
     {
@@ -35,6 +37,8 @@ internal sealed class RunSupervisor : ReceiveActor
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
         Receive<Abandon>(abandon => Conclude(abandon.Outcome));
         Receive<Terminated>(OnTerminated);
+        Receive<RunProtocol.Started>(_ => _begun = true);
+        Receive<ControlProtocol.Command>(OnControl);
         Receive<TrainerProtocol.ICommand>(command => _trainer.Forward(command)); // who knows the run need not know its trainer
     }
 
@@ -81,6 +85,7 @@ internal sealed class RunSupervisor : ReceiveActor
             if (failure.InnerException is not NonFiniteLossException)
                 Context.GetLogger().Warning(failure.InnerException, "{0}; returning to the last checkpoint", failure.Message);
             Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit));
+            _trainer.Tell(new TrainerProtocol.Adjust(_adjustments.ApplyTo(_options))); // the next incarnation is made with the first one's
             return Directive.Restart;
         }
         Self.Tell(new Abandon(FailureTable.Outcome(failure, spent)));
@@ -103,9 +108,11 @@ internal sealed class RunSupervisor : ReceiveActor
             // The materializer belongs here: one made from the trainer would die with each of its restarts.
             var materializer = Context.System.Materializer();
             Context.System.EventStream.Subscribe<CheckpointProtocol.Written>(Self);
+            Context.System.EventStream.Subscribe<RunProtocol.Started>(Self);
+            _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
             var checkpoints = Start(CheckpointActor.Props(_options, store, start), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
-            _trainer = Start(TrainerActor.Props(_options, _directory, _engines, pipeline, checkpoints), "trainer");
+            _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), _directory, _engines, pipeline, checkpoints), "trainer");
         }
         catch (Exception failure)
         {
@@ -117,6 +124,74 @@ internal sealed class RunSupervisor : ReceiveActor
     {
         _stop ??= stop.Signal;
         _trainer.Tell(new TrainerProtocol.Stop());
+    }
+
+    private void OnControl(ControlProtocol.Command command)
+    {
+        if (_stop is not null || _outcome is not null)
+            Sender.Tell(new ControlProtocol.Busy("the run is ending"));
+        else if (command is ControlProtocol.Stop)
+        {
+            Publish(new ControlProtocol.Commanded(command.By, command.What));
+            OnStop(new RunProtocol.Stop(StopSignal.Operator));
+            Sender.Tell(new ControlProtocol.Done(0, "stopping: the step under way is finished and a checkpoint written first"));
+        }
+        else if (!_begun)
+            Sender.Tell(new ControlProtocol.Busy("the run is starting"));
+        else
+            Steer(command);
+    }
+
+    private void Steer(ControlProtocol.Command command)
+    {
+        switch (command)
+        {
+            case ControlProtocol.Pause when _adjustments.Paused:
+                Sender.Tell(new ControlProtocol.Busy("the run is paused already"));
+                break;
+            case ControlProtocol.Resume when !_adjustments.Paused:
+                Sender.Tell(new ControlProtocol.Busy("the run is not paused"));
+                break;
+            case ControlProtocol.Pause or ControlProtocol.Resume:
+                Adjust(command, _adjustments with { Paused = command is ControlProtocol.Pause });
+                break;
+            case ControlProtocol.Change change:
+                Adjust(command, _adjustments.With(change.Values, _options));
+                break;
+            case ControlProtocol.SaveCheckpoint:
+                PassOn(command, new TrainerProtocol.SaveCheckpoint($"asked for by {command.By}"));
+                break;
+            case ControlProtocol.Evaluate:
+                PassOn(command, new TrainerProtocol.Evaluate());
+                break;
+            case ControlProtocol.Sample sample:
+                PassOn(command, new TrainerProtocol.Sample(sample.Prompt, sample.MaxNewTokens, sample.Sampling));
+                break;
+            default:
+                throw new InvalidOperationException($"unknown command {command}");
+        }
+    }
+
+    /// <summary>On the disk first: what was answered to an operator holds after a kill too.</summary>
+    private void Adjust(ControlProtocol.Command command, RunAdjustments adjustments)
+    {
+        try
+        {
+            adjustments.Save(_directory!.Path);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Sender.Tell(new ControlProtocol.Failed($"{RunAdjustments.FileName} cannot be written: {failure.Message.TrimEnd('.')}"));
+            return;
+        }
+        _adjustments = adjustments;
+        PassOn(command, new TrainerProtocol.Adjust(adjustments.ApplyTo(_options)));
+    }
+
+    private void PassOn(ControlProtocol.Command command, TrainerProtocol.ICommand order)
+    {
+        Publish(new ControlProtocol.Commanded(command.By, command.What));
+        _trainer.Forward(order);
     }
 
     private RunOutcome OutcomeOf(TrainerProtocol.Finished finished)

@@ -8,6 +8,9 @@ internal enum Work
     Snapshot,
     Sample,
 
+    /// <summary>Nothing until an operator resumes the run.</summary>
+    AwaitResume,
+
     /// <summary>Nothing until the checkpoint under way is written.</summary>
     AwaitCheckpoint,
     Finish,
@@ -22,6 +25,8 @@ internal sealed class Agenda(RunOptions options, long step)
     private bool _evaluationDue;
     private bool _snapshotDue;
     private bool _sampleDue;
+    private bool _sampleRequested;
+    private RunOptions _options = options;
     private long _evaluated = -1;
 
     /// <summary>The step whose state a checkpoint holds, or the one being written will.</summary>
@@ -38,7 +43,8 @@ internal sealed class Agenda(RunOptions options, long step)
     public Work Next =>
         _evaluationDue ? Work.Evaluate
         : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
-        : End is null ? Work.Step
+        : _sampleRequested ? Work.Sample
+        : End is null ? _options.Paused ? Work.AwaitResume : Work.Step
         : _sampleDue ? Work.Sample
         : Writing ? Work.AwaitCheckpoint
         : Work.Finish;
@@ -47,18 +53,18 @@ internal sealed class Agenda(RunOptions options, long step)
     public void Begin(long? lastEvaluation)
     {
         _evaluated = lastEvaluation ?? -1;
-        if (Step >= options.Training.MaxSteps)
+        if (Step >= _options.Training.MaxSteps)
             End = new TrainingEnd.NothingToDo();
         else if (Step > 0)
-            _evaluationDue = IsEvery(options.Evaluation.EvalSteps) && _evaluated != Step;
+            _evaluationDue = IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
     }
 
     public void StepTaken(long step)
     {
         Step = step;
-        _evaluationDue |= IsEvery(options.Evaluation.EvalSteps);
-        _snapshotDue |= IsEvery(options.Checkpoints.SaveSteps);
-        if (step >= options.Training.MaxSteps)
+        _evaluationDue |= IsEvery(_options.Evaluation.EvalSteps);
+        _snapshotDue |= IsEvery(_options.Checkpoints.SaveSteps);
+        if (step >= _options.Training.MaxSteps)
             Conclude(new TrainingEnd.StepsDone());
     }
 
@@ -68,7 +74,7 @@ internal sealed class Agenda(RunOptions options, long step)
         End ??= end;
         _snapshotDue |= Step > _kept;
         _evaluationDue |= Step > 0 && _evaluated != Step;
-        _sampleDue = Step > 0 && options.Evaluation.SamplePrompt.Length > 0;
+        _sampleDue = Step > 0 && _options.Evaluation.SamplePrompt.Length > 0;
     }
 
     /// <summary>Ends the training in a hurry: a checkpoint and nothing else.</summary>
@@ -79,9 +85,26 @@ internal sealed class Agenda(RunOptions options, long step)
         _snapshotDue |= Step > _kept;
         _evaluationDue = false;
         _sampleDue = false;
+        _sampleRequested = false;
     }
 
+    /// <summary>Goes on with other options, from the next piece of work on.</summary>
+    public void Adjust(RunOptions changed)
+    {
+        _options = changed;
+        if (Step >= changed.Training.MaxSteps)
+            Conclude(new TrainingEnd.StepsDone());
+    }
+
+    /// <summary>A checkpoint holds this step, or the one being written will.</summary>
+    public bool Keeps(long wanted) => _kept == wanted || _snapshotDue;
+
+    /// <summary>An evaluation is due or under way.</summary>
+    public bool Evaluating => _evaluationDue;
+
     public void RequestEvaluation() => _evaluationDue |= End is null;
+
+    public void RequestSample() => _sampleRequested = true;
 
     public void RequestSnapshot() => _snapshotDue |= Step > _kept;
 
@@ -98,7 +121,14 @@ internal sealed class Agenda(RunOptions options, long step)
         Writing = true;
     }
 
-    public void SampleTaken() => _sampleDue = false;
+    /// <summary>A requested sample comes before the one at the end.</summary>
+    public void SampleTaken()
+    {
+        if (_sampleRequested)
+            _sampleRequested = false;
+        else
+            _sampleDue = false;
+    }
 
     public void CheckpointWritten() => Writing = false;
 

@@ -10,18 +10,22 @@ namespace Streaming.Actors;
 internal static class TextSample
 {
     /// <returns>The prompt with its continuation.</returns>
-    public static string Generate(RunOptions options, ITrainingEngine engine)
+    public static string Generate(RunOptions options, ITrainingEngine engine) => Generate(
+        options, engine, new(options.Evaluation.SamplePrompt, options.Evaluation.SampleTokens, new SamplingOptions { Seed = options.Training.Seed }));
+
+    /// <inheritdoc cref="Generate(RunOptions, ITrainingEngine)"/>
+    public static string Generate(RunOptions options, ITrainingEngine engine, TrainerProtocol.Sample wanted)
     {
         var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
-        tokenizer.CreateEncoder().Encode(options.Evaluation.SamplePrompt, prompt);
+        tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
         var added = TokenGenerator.Generate(
-            engine, prompt.Span, options.Evaluation.SampleTokens, new SamplingOptions { Seed = options.Training.Seed });
+            engine, prompt.Span, wanted.MaxNewTokens, wanted.Sampling);
 
         var decoder = tokenizer.CreateDecoder();
         foreach (var id in prompt.Span)
             decoder.Append(id); // the prompt is shown as it was written; the decoder needs what came before
-        var text = new StringBuilder(options.Evaluation.SamplePrompt);
+        var text = new StringBuilder(wanted.Prompt);
         foreach (var id in added.Where(id => id < tokenizer.VocabularySize)) // a model may have more ids than its tokenizer
             text.Append(decoder.Append(id));
         return text.Append(decoder.Finish()).ToString();

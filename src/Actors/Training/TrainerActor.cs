@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Streaming.Model;
 using Streaming.Model.Checkpoints;
 using Streaming.Streams.Batches;
 
@@ -11,11 +12,11 @@ namespace Streaming.Actors;
 /// and dispose scopes belong to the thread. A failure leaves as <see cref="TrainingFailedException"/>, and the next
 /// incarnation begins from the newest whole checkpoint.
 /// </summary>
-internal sealed class TrainerActor : ReceiveActor
+internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
 
-    private readonly RunOptions _options;
+    private RunOptions _options;
     private readonly RunDirectory _directory;
     private readonly EngineMaker _engines;
     private readonly IActorRef _pipeline;
@@ -53,6 +54,10 @@ internal sealed class TrainerActor : ReceiveActor
 
     private sealed class Continue;
 
+    public IStash Stash { get; set; } = null!;
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
     protected override void PreStart() => _checkpoints.Tell(new CheckpointProtocol.FindNewest(_continue));
 
     protected override void PostStop() => _session?.Dispose();
@@ -69,15 +74,20 @@ internal sealed class TrainerActor : ReceiveActor
             _stopRequested = true;
             Leave(new TrainingEnd.StopRequested());
         });
-        ReceiveAny(_ => { }); // what a failed incarnation left behind, and commands that come too early
+        Receive<TrainerProtocol.Adjust>(OnAdjust);
+        Receive<TrainerProtocol.ICommand>(_ => Stash.Stash()); // they are done once the training goes on
+        ReceiveAny(_ => { }); // what a failed incarnation left behind
     }
 
     private void Training()
     {
         Receive<Continue>(_ => Guard(Work), IsOwn);
         Receive<TrainerProtocol.Stop>(_ => Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested())));
-        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(agenda => agenda.RequestSnapshot()));
-        Receive<TrainerProtocol.Evaluate>(_ => Do(agenda => agenda.RequestEvaluation()));
+        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(OnSaveCheckpoint));
+        Receive<TrainerProtocol.Evaluate>(_ => Do(OnEvaluate));
+        Receive<TrainerProtocol.Sample>(wanted => Do(agenda => OnSample(agenda, wanted)));
+        Receive<TrainerProtocol.Adjust>(adjust => Do(_ => OnAdjust(adjust)));
+        Receive<Tick>(_ => OnTick());
         Receive<CheckpointProtocol.Written>(written =>
         {
             _checkpoint = written.Path;
@@ -111,6 +121,7 @@ internal sealed class TrainerActor : ReceiveActor
             _directory.Path, session.Engine.Description, session.Engine.ParameterCount, session.Step, session.Tokens,
             _options.Training.MaxSteps, _checkpoint));
         Become(Training);
+        Stash.UnstashAll();
         Self.Tell(_continue);
     }
 
@@ -132,6 +143,7 @@ internal sealed class TrainerActor : ReceiveActor
             Actors.Work.Evaluate => Evaluate(),
             Actors.Work.Snapshot => Snapshot(),
             Actors.Work.Sample => Sample(),
+            Actors.Work.AwaitResume => Pause(),
             Actors.Work.AwaitCheckpoint => false,
             Actors.Work.Finish => Leave(_agenda.End!),
             var other => throw new InvalidOperationException($"unknown work {other}"),
@@ -143,6 +155,7 @@ internal sealed class TrainerActor : ReceiveActor
 
     private bool Step()
     {
+        Unpause();
         _session!.BeginStep();
         do
         {
@@ -202,16 +215,26 @@ internal sealed class TrainerActor : ReceiveActor
     private bool Sample()
     {
         _agenda!.SampleTaken();
+        var asked = _sample;
+        _sample = null;
         try
         {
-            var text = TextSample.Generate(_options, _session!.Engine);
-            Publish(new TrainerProtocol.SampleGenerated(_session.Step, _options.Evaluation.SamplePrompt, text));
+            var text = asked is { } request
+                ? TextSample.Generate(_options, _session!.Engine, request.Wanted)
+                : TextSample.Generate(_options, _session!.Engine);
+            Publish(new TrainerProtocol.SampleGenerated(_session.Step, asked?.Wanted.Prompt ?? _options.Evaluation.SamplePrompt, text));
+            asked?.By.Tell(new ControlProtocol.Done(_session.Step, $"sampled after step {_session.Step}", text));
+        }
+        catch (ModelException mistake) when (asked is not null)
+        {
+            asked.Value.By.Tell(new ControlProtocol.Failed(mistake.Message));
         }
         catch (Exception failure)
         {
-            // The training is done and its last checkpoint on the way: no reason to go back.
+            // A sample changes nothing of the training: no reason to go back.
             Context.GetLogger().Error(failure, "the sample could not be generated");
             Publish(new RunProtocol.Noticed($"the sample could not be generated: {failure.FirstLine()}"));
+            asked?.By.Tell(new ControlProtocol.Failed($"the sample could not be generated: {failure.FirstLine()}"));
         }
         return true;
     }

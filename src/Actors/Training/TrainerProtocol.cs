@@ -1,3 +1,5 @@
+using Streaming.Model.Generation;
+
 namespace Streaming.Actors;
 
 /// <summary>What the trainer is told, between two steps, and what it says.</summary>
@@ -11,6 +13,12 @@ public static class TrainerProtocol
 
     /// <summary>Evaluate on the held-out batches after the current step.</summary>
     public sealed record Evaluate : ICommand;
+
+    /// <summary>Continue a prompt after the current step; the sender is answered with <see cref="ControlProtocol.Done"/> once it is done.</summary>
+    public sealed record Sample(string Prompt, int MaxNewTokens, SamplingOptions Sampling) : ICommand;
+
+    /// <summary>Go on with changed options: pause or not, and every <see cref="RunSetting"/>.</summary>
+    internal sealed record Adjust(RunOptions Options) : ICommand;
 
     /// <summary>Finish the current step, write a checkpoint, and report <see cref="Finished"/>.</summary>
     public sealed record Stop : ICommand;

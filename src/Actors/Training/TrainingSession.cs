@@ -23,8 +23,8 @@ internal sealed class TrainingSession : IDisposable
 
     private static readonly JsonSerializerOptions s_cursorFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
-    private readonly RunOptions _options;
-    private readonly LearningRateSchedule _schedule;
+    private RunOptions _options;
+    private LearningRateSchedule _schedule;
     private readonly Queue<float> _losses = new(LossesKept);
     private readonly MetricsJournal _journal;
     private EngineSnapshot? _snapshot;
@@ -39,14 +39,7 @@ internal sealed class TrainingSession : IDisposable
         _options = options;
         _journal = journal;
         Engine = engine;
-        _schedule = new LearningRateSchedule
-        {
-            Kind = options.Training.Schedule,
-            Peak = options.Training.LearningRate,
-            WarmupSteps = options.Training.WarmupSteps,
-            TotalSteps = options.Training.MaxSteps,
-            MinimumRatio = options.Training.MinimumLearningRateRatio,
-        };
+        _schedule = ScheduleOf(options);
     }
 
     public ITrainingEngine Engine { get; }
@@ -89,6 +82,16 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>Where the text goes on after a checkpoint; null at the beginning.</summary>
     public static PipelineCursor? CursorOf(Checkpoint? checkpoint) => checkpoint?.Training.Cursor.Deserialize<PipelineCursor>(s_cursorFormat);
+
+    /// <summary>Goes on with other options, from the next step on.</summary>
+    public void Adjust(RunOptions options)
+    {
+        _options = options;
+        _schedule = ScheduleOf(options);
+    }
+
+    /// <summary>A pause is no part of the step that it interrupts.</summary>
+    public void Exclude(TimeSpan pause) => _stepBegan += (long)(pause.TotalSeconds * Stopwatch.Frequency);
 
     /// <summary>The clock of a step starts, where it does not run yet.</summary>
     public void BeginStep() => _stepBegan ??= Stopwatch.GetTimestamp();
@@ -177,6 +180,15 @@ internal sealed class TrainingSession : IDisposable
         foreach (var loss in state.Losses)
             Remember(loss);
     }
+
+    private static LearningRateSchedule ScheduleOf(RunOptions options) => new()
+    {
+        Kind = options.Training.Schedule,
+        Peak = options.Training.LearningRate,
+        WarmupSteps = options.Training.WarmupSteps,
+        TotalSteps = options.Training.MaxSteps,
+        MinimumRatio = options.Training.MinimumLearningRateRatio,
+    };
 
     private void Remember(float loss)
     {

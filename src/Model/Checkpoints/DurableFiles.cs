@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Streaming.Model.Checkpoints;
 
 /// <summary>File operations that survive a power cut, where .NET has none: syncing a folder, renaming a symbolic link.</summary>
-internal static class DurableFiles
+public static class DurableFiles
 {
     private const int ReadOnly = 0; // O_RDONLY
 

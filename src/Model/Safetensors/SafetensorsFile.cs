@@ -137,6 +137,13 @@ public sealed unsafe class SafetensorsFile : IDisposable
         return values;
     }
 
+    /// <summary>Where a tensor's first byte is mapped, valid until the file is disposed.</summary>
+    internal nint Pointer(string name)
+    {
+        ObjectDisposedException.ThrowIf(_base is null, this);
+        return (nint)Data(this[name]);
+    }
+
     private TensorEntry Checked(string name, int count)
     {
         ObjectDisposedException.ThrowIf(_base is null, this);

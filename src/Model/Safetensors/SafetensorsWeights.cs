@@ -55,6 +55,9 @@ public sealed class SafetensorsWeights : IDisposable
         file.Read(name, destination);
     }
 
+    /// <summary>Where a tensor is mapped; see <see cref="SafetensorsFile.Pointer"/>.</summary>
+    internal nint Pointer(string name) => _byTensor[name].Pointer(name);
+
     private void AddWhole(string path)
     {
         var file = _files[""] = SafetensorsFile.Open(path);
