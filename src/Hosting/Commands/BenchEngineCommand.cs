@@ -61,8 +61,11 @@ internal static class BenchEngineCommand
             throw new UserErrorException("--timeline draws what travels, and training.offload is none.");
         var tokens = new int[options.Data.Rows * options.Data.BlockSize];
         for (var i = 0; i < tokens.Length; i++) tokens[i] = i % options.Model.VocabularySize;
-        File.WriteAllText(file.FullName, StepTimeline.Draw(fused.Trace(tokens, options.Data.Rows, microBatches: 2), fused.Description));
+        File.WriteAllText(file.FullName, StepTimeline.Draw(fused.Trace(tokens, options.Data.Rows, microBatches: 2), Title(fused, options)));
     }
+
+    private static string Title(FusedEngine engine, RunOptions options) => string.Create(CultureInfo.InvariantCulture,
+        $"{engine.ParameterCount / 1e6:F0}M parameters, {options.Data.Rows} x {options.Data.BlockSize} tokens a micro-batch: the last micro-batch of a step, its update, the first micro-batch of the next");
 
     private static void Print(EngineMeasurement measured, int tokens, TextWriter output)
     {
@@ -75,6 +78,7 @@ internal static class BenchEngineCommand
             tok_s = Math.Round(measured.TokensPerSecond),
             mfu = Math.Round(measured.Utilization, 4),
             peak_gib = measured.DeviceBytes is { } bytes ? Math.Round(bytes / 1073741824.0, 2) : (double?)null,
+            predicted_gib = measured.PredictedBytes is { } predicted ? Math.Round(predicted / 1073741824.0, 2) : (double?)null,
             locked_host_gib = measured.LockedBytes is > 0 and var locked ? Math.Round(locked / 1073741824.0, 2) : (double?)null,
             resident_host_gib = Math.Round(measured.ResidentBytes / 1073741824.0, 2),
             step_s = Math.Round(measured.StepSeconds, 4),

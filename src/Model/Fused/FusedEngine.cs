@@ -221,6 +221,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return table;
     }
 
+    /// <summary>What <see cref="DeviceBytes"/> was expected to be.</summary>
+    public long PredictedDeviceBytes => _needs.Bytes(_options.Rows);
+
     /// <summary>Bytes of page-locked host memory that the training state takes.</summary>
     public long HostBytes => _hostMemory?.Bytes ?? 0;
 

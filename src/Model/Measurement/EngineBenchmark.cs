@@ -51,7 +51,7 @@ public static class EngineBenchmark
         var deviceBytes = fused?.DeviceBytes; // before the profile, which runs beside the graphs
         return new EngineMeasurement(
             engine.Description, rows, microBatches, engine.ParameterCount, speed, speed * FlopsPerToken(engine, tokens) / PeakFlops,
-            deviceBytes, fused?.HostBytes, HostLimits.PeakResident(), times[steps / 2], compute, fused?.UpdateTraffic ?? default,
+            deviceBytes, fused?.PredictedDeviceBytes, fused?.HostBytes, HostLimits.PeakResident(), times[steps / 2], compute, fused?.UpdateTraffic ?? default,
             StartTrace.Result, losses, fused is null || !profiles ? [] : Laps(fused, batches[0], rows));
     }
 
@@ -93,6 +93,7 @@ public static class EngineBenchmark
 /// <param name="TokensPerSecond">By the median step.</param>
 /// <param name="Utilization">Model FLOPs against <see cref="EngineBenchmark.PeakFlops"/>.</param>
 /// <param name="DeviceBytes">Device memory in use, libraries included; null where unknown.</param>
+/// <param name="PredictedBytes">What the planner expects of it.</param>
 /// <param name="LockedBytes">Page-locked host memory of the training state.</param>
 /// <param name="ResidentBytes">Host memory that the process had at most.</param>
 /// <param name="StepSeconds">Of the median step.</param>
@@ -102,7 +103,7 @@ public static class EngineBenchmark
 /// <param name="Losses">Of all steps, those before the timed ones too; the same tokens each time, so that a large model soon knows them by heart.</param>
 /// <param name="Operations">One micro-step and one update, eagerly, by CUDA events; empty for the reference engine.</param>
 public sealed record EngineMeasurement(
-    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes, long? LockedBytes,
+    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes, long? PredictedBytes, long? LockedBytes,
     long ResidentBytes, double StepSeconds, double ComputeSeconds, (long In, long Out) UpdateTraffic,
     (double FirstStep, IReadOnlyList<StartPhase> Phases)? Start,
     IReadOnlyList<float> Losses, IReadOnlyList<OperationTime> Operations);
