@@ -20,6 +20,9 @@ public sealed record RunOptions
     public required CheckpointOptions Checkpoints { get; init; }
     public required EvaluationOptions Evaluation { get; init; }
 
+    /// <summary>Faults that happen by themselves, to prove what follows from them; null in every normal run.</summary>
+    public FaultOptions? Faults { get; init; }
+
     /// <summary>Take no step until <see cref="ControlProtocol.Resume"/>.</summary>
     public bool Paused { get; init; }
 
@@ -77,6 +80,20 @@ public sealed record TrainingOptions
     /// <summary>Returns to the last checkpoint after a failure, in a row and without getting past the failed step, before the run fails.</summary>
     public int MaxRollbacks { get; init; } = 3;
 
+    /// <summary>The wait before the first of those returns, where waiting may help; doubled with each further one, up to <see cref="LongestRestartDelay"/>.</summary>
+    public TimeSpan RestartDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    public static TimeSpan LongestRestartDelay => TimeSpan.FromMinutes(1);
+
+    /// <summary>Standard deviations above the mean of the last steps at which a loss or a gradient norm is a spike; 0 looks for none.</summary>
+    public double SpikeZScore { get; init; }
+
+    /// <summary>Steps that mean and deviation are taken over; before so many there is no spike.</summary>
+    public int SpikeWindow { get; init; } = 64;
+
+    /// <summary>Steps whose text is left out after a spike or a loss that is not a number: the step itself and those before it.</summary>
+    public int SpikeSkipSteps { get; init; } = 1;
+
     /// <summary><c>auto</c>, <c>never</c>, or a checkpoint folder.</summary>
     public string Resume { get; init; } = "auto";
 }
@@ -86,8 +103,20 @@ public sealed record CheckpointOptions
     /// <summary>Steps between checkpoints; 0 writes only the last one.</summary>
     public long SaveSteps { get; init; } = 1000;
 
-    /// <summary>Checkpoints kept, the newest first; 0 keeps all.</summary>
+    /// <summary>Time between checkpoints, beside <see cref="SaveSteps"/>; null counts steps alone.</summary>
+    public TimeSpan? SaveInterval { get; init; }
+
+    /// <summary>Checkpoints kept, the newest first, and the best; 0 keeps all.</summary>
     public int SaveTotalLimit { get; init; } = 3;
+
+    /// <summary>Each evaluation better than all before is kept in a checkpoint, and the best of them is loaded at the end of the run.</summary>
+    public bool LoadBestAtEnd { get; init; }
+
+    /// <summary>Time after which a checkpoint that could not be written is tried again, where none is due before.</summary>
+    public TimeSpan RetryAfter { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Write the tokens of every step into <c>tokens.bin</c> of the run directory, to compare runs by.</summary>
+    public bool RecordTokens { get; init; }
 }
 
 public sealed record EvaluationOptions
@@ -103,3 +132,8 @@ public sealed record EvaluationOptions
 
     public int SampleTokens { get; init; } = 60;
 }
+
+/// <summary>Faults for tests and proofs.</summary>
+/// <param name="Plan">What <see cref="FaultPlan.Parse"/> reads.</param>
+/// <param name="Seed">Of the faults that are drawn.</param>
+public sealed record FaultOptions(string Plan, int Seed);

@@ -35,6 +35,9 @@ public sealed record PipelineOptions
     /// <summary>Tell the trainer where documents begin (<see cref="Batches.TokenBatch.DocumentStarts"/>), so that attention does not cross them.</summary>
     public bool DocumentMask { get; init; }
 
+    /// <summary>Batches say which documents they are made of (<see cref="Batches.TokenBatch.Documents"/>); the tokens are the same.</summary>
+    public bool RecordDocuments { get; init; }
+
     /// <summary>Folder in which the blocks of each source are kept for later epochs and runs; null keeps none.</summary>
     public string? TokenCache { get; init; }
 

@@ -35,7 +35,7 @@ internal sealed class PipelineStages
         Encode = [new LineWork(lineTokenizer.Encode, statistics.Tokenize)];
         if (options.Normalize)
             Encode = [new LineWork(TextNormalization.NormalizeAndSplit, statistics.Normalize), .. Encode];
-        Blocks = new TokenBlocksPool(options.BlockSize);
+        Blocks = new TokenBlocksPool(options.BlockSize, options.RecordDocuments);
         Arrays = new TokenArrayPool(options.Rows * options.BlockSize);
 
         var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();

@@ -7,20 +7,21 @@ using Streaming.Model.Checkpoints;
 namespace Streaming.Actors;
 
 /// <summary>
-/// Writes snapshots to disk on a thread of its own, one after the other: written aside and renamed, read back and verified,
-/// then the oldest beyond the limit removed. Every request gets an answer; a failure to write is an answer, not a failure of
-/// the actor.
+/// Writes snapshots to disk on a thread of its own, one after the other: written aside, read back and verified, renamed, then the
+/// oldest beyond the limit removed. Every request gets an answer; a failure to write is an answer, not a failure of the actor.
 /// </summary>
 internal sealed class CheckpointActor : ReceiveActor
 {
     private readonly RunOptions _options;
+    private readonly RunDirectory _directory;
     private readonly CheckpointStore _store;
     private readonly Checkpoint? _start;
     private bool _started;
 
-    public CheckpointActor(RunOptions options, CheckpointStore store, Checkpoint? start)
+    public CheckpointActor(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start)
     {
         _options = options;
+        _directory = directory;
         _store = store;
         _start = start;
         Receive<CheckpointProtocol.FindNewest>(OnFindNewest);
@@ -28,10 +29,11 @@ internal sealed class CheckpointActor : ReceiveActor
     }
 
     /// <param name="options">The run.</param>
+    /// <param name="directory">Its folder, whose journals a checkpoint counts on.</param>
     /// <param name="store">Its checkpoints; this actor's alone.</param>
     /// <param name="start">What the run begins from, already verified; null where it begins from nothing.</param>
-    public static Props Props(RunOptions options, CheckpointStore store, Checkpoint? start) =>
-        Akka.Actor.Props.Create(() => new CheckpointActor(options, store, start)).WithDispatcher(StreamingRun.CheckpointDispatcher);
+    public static Props Props(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start) =>
+        Akka.Actor.Props.Create(() => new CheckpointActor(options, directory, store, start)).WithDispatcher(StreamingRun.CheckpointDispatcher);
 
     private void OnFindNewest(CheckpointProtocol.FindNewest find)
     {
@@ -53,18 +55,27 @@ internal sealed class CheckpointActor : ReceiveActor
         try
         {
             var began = Stopwatch.GetTimestamp();
+            _directory.SyncJournals(); // a checkpoint counts on the lines up to its step
             var folder = _store.Write(
                 write.Snapshot, write.State, _options.Data.Tokenizer, [.. write.Pipeline.Select(file => (file.Name, file.Write))]);
-            Checkpoint.Open(folder);
+            var elapsed = Stopwatch.GetElapsedTime(began);
             Prune();
             var bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
-            Answer(new CheckpointProtocol.Written(step, folder, bytes, Stopwatch.GetElapsedTime(began)));
+            Answer(new CheckpointProtocol.Written(step, folder, bytes, elapsed, write.Snapshot.Stall, write.State.EvaluationLoss));
+        }
+        catch (NonFiniteWeightsException failure)
+        {
+            Sender.Tell(new CheckpointProtocol.Unfit(step, failure.Message));
         }
         catch (Exception failure)
         {
-            if (failure is not ModelException)
+            if (failure is not (ModelException or IOException or UnauthorizedAccessException))
                 Context.GetLogger().Error(failure, "checkpoint of step {0} could not be written", step);
             Answer(new CheckpointProtocol.Failed(step, failure.Message));
+        }
+        finally
+        {
+            write.Snapshot.Release();
         }
     }
 

@@ -17,8 +17,8 @@ public static class CheckpointProtocol
     /// <param name="Request">The question's.</param>
     internal sealed record Newest(Checkpoint? Checkpoint, object Request);
 
-    /// <summary>Write a snapshot, which is the writer's until its answer, <see cref="Written"/> or <see cref="Failed"/>.</summary>
-    /// <param name="Snapshot">The engine's state.</param>
+    /// <summary>Write a snapshot; answered by <see cref="Written"/>, <see cref="Failed"/> or <see cref="Unfit"/>.</summary>
+    /// <param name="Snapshot">The engine's state, held for the writer, which releases it before it answers.</param>
     /// <param name="State">Where the run stands.</param>
     /// <param name="Pipeline">What the text path keeps beside the cursor of <paramref name="State"/>.</param>
     internal sealed record Write(EngineSnapshot Snapshot, TrainingState State, IReadOnlyList<PipelineState> Pipeline) : ICommand;
@@ -27,11 +27,21 @@ public static class CheckpointProtocol
     /// <param name="Step">Steps taken.</param>
     /// <param name="Path">Full path of the checkpoint's folder.</param>
     /// <param name="Bytes">Size of its files.</param>
-    /// <param name="Elapsed">Wall time from snapshot to rename.</param>
-    public sealed record Written(long Step, string Path, long Bytes, TimeSpan Elapsed) : RunProtocol.IEvent;
+    /// <param name="Elapsed">Wall time from snapshot to rename, reading back included.</param>
+    /// <param name="Stall">Time that training stood still for it.</param>
+    /// <param name="EvaluationLoss">Validation loss of these weights; null where they were not evaluated.</param>
+    public sealed record Written(long Step, string Path, long Bytes, TimeSpan Elapsed, TimeSpan Stall = default, double? EvaluationLoss = null) : RunProtocol.IEvent
+    {
+        public double BytesPerSecond => Bytes / Math.Max(Elapsed.TotalSeconds, 1e-9);
+    }
 
     /// <summary>A checkpoint could not be written; older ones are untouched and the run goes on.</summary>
     /// <param name="Step">Steps taken.</param>
     /// <param name="Reason">What failed, in one sentence.</param>
     public sealed record Failed(long Step, string Reason) : RunProtocol.IEvent;
+
+    /// <summary>A snapshot holds a weight that is not a number: nothing of it was kept.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="What">Which weight, in words.</param>
+    internal sealed record Unfit(long Step, string What);
 }

@@ -46,7 +46,7 @@ internal sealed class PipelineActor : ReceiveActor
         try
         {
             _training?.Dispose();
-            _training = BatchStream.Start(_options.Data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
+            _training = BatchStream.Start(_options.Data with { RecordDocuments = open.WithDocuments }, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
             _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
             Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
         }
@@ -96,7 +96,7 @@ internal sealed class PipelineActor : ReceiveActor
 
     private void OnHeldOut(object answer)
     {
-        _heldOut = answer;
+        _heldOut = answer as PipelineProtocol.HeldOut; // a failure is an answer for now: who asks again gets another try
         foreach (var waiting in _awaitHeldOut)
             waiting.Tell(answer);
         _awaitHeldOut.Clear();

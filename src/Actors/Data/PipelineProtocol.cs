@@ -15,8 +15,9 @@ public static class PipelineProtocol
     /// <summary>Open the training text behind a cursor; a stream that is open is closed first. Answered by <see cref="Opened"/> or <see cref="NotOpened"/>.</summary>
     /// <param name="Cursor">Where to go on; null begins at the beginning.</param>
     /// <param name="StateFolder">Where the files that belong to the cursor lie; null where there are none.</param>
+    /// <param name="WithDocuments">Batches say which documents they are made of.</param>
     /// <param name="Request">Comes back in the answer, so that a restarted trainer knows its own.</param>
-    internal sealed record Open(PipelineCursor? Cursor, string? StateFolder, object Request) : ICommand;
+    internal sealed record Open(PipelineCursor? Cursor, string? StateFolder, bool WithDocuments, object Request) : ICommand;
 
     /// <summary>The training text is open.</summary>
     internal sealed record Opened(BatchStream Text, object Request);

@@ -8,6 +8,11 @@ public sealed class RunRefusedException(string sentence, Exception? inner = null
 /// <param name="what">What is not finite, with its value.</param>
 public sealed class NonFiniteLossException(long step, string what) : Exception($"{what} at step {step}");
 
+/// <summary>The loss or the gradient is far above that of the steps before.</summary>
+/// <param name="step">The step that was being taken.</param>
+/// <param name="what">What is above what, with values.</param>
+public sealed class LossSpikeException(long step, string what) : Exception($"{what} at step {step}");
+
 /// <summary>Carries where the trainer was when it failed; the reason is the inner exception.</summary>
 /// <param name="step">The step that was being taken.</param>
 /// <param name="begun">Whether this trainer had taken a step.</param>
@@ -18,6 +23,14 @@ internal sealed class TrainingFailedException(long step, bool begun, Exception r
     public long Step => step;
 
     public bool Begun => begun;
+}
+
+/// <summary>The text path failed; every step before is in a checkpoint by now.</summary>
+/// <param name="reason">What it failed with.</param>
+/// <param name="kept">Where the steps are, for people.</param>
+internal sealed class TextFailedException(Exception reason, string kept) : Exception(reason.Message, reason)
+{
+    public string Kept => kept;
 }
 
 internal static class ExceptionText

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using Streaming.Model.Checkpoints;
 
 namespace Streaming.Actors;
 
@@ -23,6 +25,29 @@ internal sealed class RunDirectory : IDisposable
 
     public string MetricsPath => System.IO.Path.Combine(Path, "metrics.jsonl");
 
+    /// <summary>What was left out of the text, a JSON object a line.</summary>
+    public string SkippedPath => System.IO.Path.Combine(Path, "skipped.jsonl");
+
+    /// <summary>A cursor for each checkpoint, those that are pruned included: from where provenance reads the text again.</summary>
+    public string CursorsPath => System.IO.Path.Combine(Path, "cursors.jsonl");
+
+    /// <summary>Every step's tokens, where they are recorded.</summary>
+    public string TokensPath => System.IO.Path.Combine(Path, "tokens.bin");
+
+    /// <summary>Which faults of a plan have happened.</summary>
+    public string FaultsPath => System.IO.Path.Combine(Path, "faults.log");
+
+    private string[] Journals => [MetricsPath, SkippedPath, CursorsPath, TokensPath];
+
+    /// <summary>Makes everything durable that the run has written into its journals. On any thread.</summary>
+    /// <exception cref="IOException">The disk does not take it.</exception>
+    public void SyncJournals()
+    {
+        foreach (var journal in Journals.Where(File.Exists))
+            DurableFiles.SyncFile(journal);
+        DurableFiles.SyncFolder(Path);
+    }
+
     /// <summary>Creates the folder where it is missing and locks it.</summary>
     /// <exception cref="RunRefusedException">Another process holds it, or it cannot be created or written.</exception>
     public static RunDirectory Open(string path)
@@ -32,7 +57,11 @@ internal sealed class RunDirectory : IDisposable
         {
             Directory.CreateDirectory(full);
             var lockPath = System.IO.Path.Combine(full, "run.lock");
-            return new RunDirectory(full, new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            var held = new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            held.SetLength(0);
+            held.Write(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{Environment.ProcessId} {Environment.MachineName}\n")));
+            held.Flush();
+            return new RunDirectory(full, held);
         }
         catch (IOException failure) when (IsSharingViolation(failure))
         {
@@ -48,7 +77,7 @@ internal sealed class RunDirectory : IDisposable
 
     /// <summary>
     /// Moves what a new beginning would overwrite to <c>set-aside/&lt;time&gt;</c> within the run directory: checkpoints beyond
-    /// <paramref name="step"/>, and at a beginning from nothing the journal too.
+    /// <paramref name="step"/>, and at a beginning from nothing the journals too.
     /// </summary>
     /// <param name="checkpoints">Checkpoint folders with their steps.</param>
     /// <param name="step">The step the run goes on from; null begins from nothing.</param>
@@ -56,8 +85,8 @@ internal sealed class RunDirectory : IDisposable
     public string? SetAside(IEnumerable<(string Path, long Step)> checkpoints, long? step)
     {
         var moved = checkpoints.Where(checkpoint => step is null || checkpoint.Step > step).Select(checkpoint => checkpoint.Path).ToList();
-        if (step is null && File.Exists(MetricsPath))
-            moved.Add(MetricsPath);
+        if (step is null)
+            moved.AddRange(Journals.Append(FaultsPath).Where(File.Exists));
         if (moved.Count == 0)
             return null;
         var target = System.IO.Path.Combine(Path, "set-aside", DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'.'fff", CultureInfo.InvariantCulture));

@@ -15,12 +15,14 @@ internal sealed class RunSupervisor : ReceiveActor
     private readonly RunHandle _run;
     private readonly EngineMaker _engines;
     private readonly RollbackBudget _rollbacks;
+    private readonly DataSkips _skips = new();
     private readonly HashSet<IActorRef> _children = [];
 
     private RunDirectory? _directory;
     private IActorRef _trainer = ActorRefs.Nobody;
     private StopSignal? _stop;
     private RunOutcome? _outcome;
+    private long _lastCheckpoint;
     private RunAdjustments _adjustments = new();
     private bool _begun;
 
@@ -29,11 +31,15 @@ internal sealed class RunSupervisor : ReceiveActor
         _options = options;
         _run = run;
         _engines = engines;
-        _rollbacks = new RollbackBudget(options.Training.MaxRollbacks);
+        _rollbacks = new RollbackBudget(options.Training.MaxRollbacks, options.Training.RestartDelay);
 
         Receive<Begin>(_ => OnBegin());
         Receive<RunProtocol.Stop>(OnStop);
-        Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
+        Receive<CheckpointProtocol.Written>(written =>
+        {
+            _lastCheckpoint = written.Step;
+            _rollbacks.CheckpointWritten(written.Step);
+        });
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
         Receive<Abandon>(abandon => Conclude(abandon.Outcome));
         Receive<Terminated>(OnTerminated);
@@ -66,7 +72,7 @@ internal sealed class RunSupervisor : ReceiveActor
         _directory?.Dispose();
         if (_run.Outcome.IsCompleted)
             return;
-        var outcome = _outcome ?? new RunOutcome.Failed("the run was ended with its actor system, without a last checkpoint", 1, null);
+        var outcome = _outcome ?? new RunOutcome.Failed("the run was ended with its actor system, without a last checkpoint", ExitCodes.TryAgain, null);
         Publish(new RunProtocol.Ended(outcome));
         _run.End(outcome);
     }
@@ -77,12 +83,16 @@ internal sealed class RunSupervisor : ReceiveActor
     private Directive Decide(Exception failure)
     {
         var spent = _rollbacks.Spent;
+        var kind = FailureTable.KindOf(failure);
+        var row = FailureTable.RowOf(kind);
         if (_stop is null
-            && FailureTable.Decide(failure) == Decision.RollBack
+            && row.Decision != Decision.EndRun
             && failure is TrainingFailedException training
-            && _rollbacks.TrySpend(training.Step))
+            && _rollbacks.TrySpend(training.Step, row.Waits))
         {
-            if (failure.InnerException is not NonFiniteLossException)
+            if (row.Decision == Decision.RollBackAndSkip)
+                Skip(training);
+            else if (kind != FailureKind.SourceOutage)
                 Context.GetLogger().Warning(failure.InnerException, "{0}; returning to the last checkpoint", failure.Message);
             Context.System.EventStream.Publish(new RunProtocol.RolledBack(failure.Message, _rollbacks.Spent, _rollbacks.Limit));
             _trainer.Tell(new TrainerProtocol.Adjust(_adjustments.ApplyTo(_options))); // the next incarnation is made with the first one's
@@ -90,6 +100,14 @@ internal sealed class RunSupervisor : ReceiveActor
         }
         Self.Tell(new Abandon(FailureTable.Outcome(failure, spent)));
         return Directive.Stop;
+    }
+
+    /// <summary>The text of the step that failed, and of those before it that the run takes again, is left out this time.</summary>
+    private void Skip(TrainingFailedException failure)
+    {
+        var first = Math.Max(failure.Step - _options.Training.SpikeSkipSteps + 1, _lastCheckpoint + 1);
+        var steps = Math.Max(1, failure.Step - first + 1);
+        _skips.Add(first, steps * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
     }
 
     private void OnBegin()
@@ -105,14 +123,19 @@ internal sealed class RunSupervisor : ReceiveActor
             RunChecks.Require(_options);
             var store = CheckpointStore.Open(_directory.Path, _options.Model);
             var start = StartingPoint.Find(_options, _directory, store, Publish);
+            _lastCheckpoint = start?.Training.Step ?? 0;
+            var faults = _options.Faults is { } plan ? FaultPlan.Parse(plan.Plan, plan.Seed, _directory.FaultsPath) : null;
+            if (faults is not null)
+                store = store.WithFaults(faults);
             // The materializer belongs here: one made from the trainer would die with each of its restarts.
             var materializer = Context.System.Materializer();
             Context.System.EventStream.Subscribe<CheckpointProtocol.Written>(Self);
             Context.System.EventStream.Subscribe<RunProtocol.Started>(Self);
             _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
-            var checkpoints = Start(CheckpointActor.Props(_options, store, start), "checkpoints");
+            var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
-            _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), _directory, _engines, pipeline, checkpoints), "trainer");
+            var parts = new TrainerParts(_directory, _engines, pipeline, checkpoints, store, _rollbacks, _skips, faults);
+            _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), parts), "trainer");
         }
         catch (Exception failure)
         {
@@ -197,18 +220,19 @@ internal sealed class RunSupervisor : ReceiveActor
     private RunOutcome OutcomeOf(TrainerProtocol.Finished finished)
     {
         var kept = finished.Checkpoint is null ? "no step was taken" : $"everything up to step {finished.Step} is in {finished.Checkpoint}";
+        var best = finished.Best is null ? "" : $"; the least validation loss is that of {finished.Best}";
         return finished.End switch
         {
-            TrainingEnd.StepsDone => new RunOutcome.Completed($"all {finished.Step} steps are done: {finished.Checkpoint}"),
+            TrainingEnd.StepsDone => new RunOutcome.Completed($"all {finished.Step} steps are done: {finished.Checkpoint}{best}"),
             TrainingEnd.NothingToDo => new RunOutcome.Completed(
                 $"nothing to do: {finished.Checkpoint} has step {finished.Step} and training.max-steps is {_options.Training.MaxSteps}; raise it to go on"),
             TrainingEnd.SourcesUsedUp when finished.Step == 0 => new RunOutcome.Failed(
-                $"the sources ({string.Join(", ", _options.Data.Sources.SelectMany(source => source.Paths))}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", 1, null),
+                $"the sources ({string.Join(", ", _options.Data.Sources.SelectMany(source => source.Paths))}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", ExitCodes.Failed, null),
             TrainingEnd.SourcesUsedUp => new RunOutcome.Completed(
-                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {string.Join(", ", _options.Data.Sources.Select(source => source.Epochs))}): {finished.Checkpoint}"),
+                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {string.Join(", ", _options.Data.Sources.Select(source => source.Epochs))}): {finished.Checkpoint}{best}"),
             TrainingEnd.StopRequested => new RunOutcome.Stopped(_stop ?? StopSignal.Terminate, $"stopped after step {finished.Step}: {kept}"),
             TrainingEnd.TextFailed text => TextFailure.Outcome(text.Failure, finished.StepsTaken > 0, kept),
-            TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", 1, null),
+            TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", ExitCodes.TryAgain, null),
             _ => throw new InvalidOperationException($"unknown end {finished.End}"),
         };
     }
@@ -226,7 +250,7 @@ internal sealed class RunSupervisor : ReceiveActor
     {
         _children.Remove(terminated.ActorRef);
         // A child that stops by itself leaves a run that would wait for ever.
-        _outcome ??= new RunOutcome.Failed($"actor {terminated.ActorRef.Path} stopped unexpectedly", 1, null);
+        _outcome ??= new RunOutcome.Failed($"actor {terminated.ActorRef.Path} stopped unexpectedly", ExitCodes.TryAgain, null);
         Conclude(_outcome);
     }
 

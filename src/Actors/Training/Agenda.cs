@@ -6,6 +6,9 @@ internal enum Work
     Step,
     Evaluate,
     Snapshot,
+
+    /// <summary>Goes back to the weights with the least validation loss.</summary>
+    LoadBest,
     Sample,
 
     /// <summary>Nothing until an operator resumes the run.</summary>
@@ -25,6 +28,7 @@ internal sealed class Agenda(RunOptions options, long step)
     private bool _evaluationDue;
     private bool _snapshotDue;
     private bool _sampleDue;
+    private bool _loadBestDue;
     private bool _sampleRequested;
     private RunOptions _options = options;
     private long _evaluated = -1;
@@ -45,6 +49,7 @@ internal sealed class Agenda(RunOptions options, long step)
         : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
         : _sampleRequested ? Work.Sample
         : End is null ? _options.Paused ? Work.AwaitResume : Work.Step
+        : _loadBestDue ? Writing ? Work.AwaitCheckpoint : Work.LoadBest
         : _sampleDue ? Work.Sample
         : Writing ? Work.AwaitCheckpoint
         : Work.Finish;
@@ -75,6 +80,7 @@ internal sealed class Agenda(RunOptions options, long step)
         _snapshotDue |= Step > _kept;
         _evaluationDue |= Step > 0 && _evaluated != Step;
         _sampleDue = Step > 0 && _options.Evaluation.SamplePrompt.Length > 0;
+        _loadBestDue = Step > 0 && _options.Checkpoints.LoadBestAtEnd && end is TrainingEnd.StepsDone or TrainingEnd.SourcesUsedUp;
     }
 
     /// <summary>Ends the training in a hurry: a checkpoint and nothing else.</summary>
@@ -85,6 +91,7 @@ internal sealed class Agenda(RunOptions options, long step)
         _snapshotDue |= Step > _kept;
         _evaluationDue = false;
         _sampleDue = false;
+        _loadBestDue = false;
         _sampleRequested = false;
     }
 
@@ -108,10 +115,13 @@ internal sealed class Agenda(RunOptions options, long step)
 
     public void RequestSnapshot() => _snapshotDue |= Step > _kept;
 
-    public void Evaluated()
+    /// <param name="isBest">No evaluation before was so good.</param>
+    public void Evaluated(bool isBest = false)
     {
         _evaluationDue = false;
         _evaluated = Step;
+        if (isBest && _options.Checkpoints.LoadBestAtEnd)
+            RequestSnapshot();
     }
 
     public void SnapshotTaken()
@@ -130,14 +140,22 @@ internal sealed class Agenda(RunOptions options, long step)
             _sampleDue = false;
     }
 
+    public void BestLoaded() => _loadBestDue = false;
+
     public void CheckpointWritten() => Writing = false;
 
     /// <summary>Older checkpoints are untouched: while the training goes on the next one tries again; at the end the run must say so.</summary>
-    public void CheckpointFailed(string reason)
+    /// <param name="reason">What failed.</param>
+    /// <param name="mayTryAgain">Whether the end of the run waits for another try.</param>
+    public void CheckpointFailed(string reason, bool mayTryAgain = false)
     {
         Writing = false;
         _kept = -1;
-        if (End is not null && !_snapshotDue)
+        if (End is null || _snapshotDue)
+            return;
+        if (mayTryAgain)
+            _snapshotDue = true;
+        else
             End = new TrainingEnd.CheckpointLost(reason);
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Streaming.Model.Engines;
 using Streaming.Model.Generation;
+using Streaming.Model.Generation.Host;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -19,8 +20,10 @@ internal static class TextSample
         var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
-        var added = TokenGenerator.Generate(
-            engine, prompt.Span, wanted.MaxNewTokens, wanted.Sampling);
+        var context = Math.Min(engine.Model.MaxPositions, prompt.Count + wanted.MaxNewTokens + 1);
+        using var model = HostDecoder.Copy(engine.Model, new EngineWeights(engine), slots: 1, context);
+        var kept = prompt.Span[Math.Max(0, prompt.Count - context + 1)..]; // a prompt that leaves no room loses its beginning
+        var added = TokenGenerator.Generate(model, kept, wanted.Sampling.ToGeneration(wanted.MaxNewTokens));
 
         var decoder = tokenizer.CreateDecoder();
         foreach (var id in prompt.Span)

@@ -1,24 +1,28 @@
+using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using Streaming.Model;
 using Streaming.Model.Checkpoints;
+using Streaming.Model.Engines;
 using Streaming.Streams.Batches;
 
 namespace Streaming.Actors;
 
 /// <summary>
-/// Trains, on a thread of its own. One message is one piece of the <see cref="Agenda"/>: a step, a held-out batch, a
-/// snapshot. Between two of them the mailbox is served, so a command waits for a step at most. It never awaits: grad mode
-/// and dispose scopes belong to the thread. A failure leaves as <see cref="TrainingFailedException"/>, and the next
-/// incarnation begins from the newest whole checkpoint.
+/// Trains, on a thread of its own. One message is one piece of the <see cref="Agenda"/>: a micro-batch, a held-out batch, a
+/// snapshot. Between two of them the mailbox is served, so a command waits for a micro-batch at most; a checkpoint in the middle
+/// of a step is of the step before. It never awaits: grad mode and dispose scopes belong to the thread. A failure leaves as
+/// <see cref="TrainingFailedException"/>, and the next incarnation begins from the newest whole checkpoint.
 /// </summary>
 internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, IWithTimers
 {
+    private const int LastCheckpointTries = 3;
+
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
 
+    private readonly TrainerParts _parts;
     private RunOptions _options;
     private readonly RunDirectory _directory;
-    private readonly EngineMaker _engines;
     private readonly IActorRef _pipeline;
     private readonly IActorRef _checkpoints;
 
@@ -31,26 +35,28 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
     private EvaluationPass? _evaluation;
     private IReadOnlyList<TokenBatch>? _heldOut;
     private string? _checkpoint;
+    private string? _best;
     private bool _stopRequested;
+    private bool _heldOutAsked;
+    private int _lastCheckpointTries;
+    private long _snapshotAt = Stopwatch.GetTimestamp();
+    private long? _retryCheckpointSince;
 
     // Nothing can be done before an answer comes: no Continue is under way.
     private bool _waiting;
 
-    public TrainerActor(
-        RunOptions options, RunDirectory directory, EngineMaker engines, IActorRef pipeline, IActorRef checkpoints)
+    public TrainerActor(RunOptions options, TrainerParts parts)
     {
         _options = options;
-        _directory = directory;
-        _engines = engines;
-        _pipeline = pipeline;
-        _checkpoints = checkpoints;
+        _parts = parts;
+        _directory = parts.Directory;
+        _pipeline = parts.Pipeline;
+        _checkpoints = parts.Checkpoints;
         Loading();
     }
 
-    public static Props Props(
-        RunOptions options, RunDirectory directory, EngineMaker engines, IActorRef pipeline, IActorRef checkpoints) =>
-        Akka.Actor.Props.Create(() => new TrainerActor(options, directory, engines, pipeline, checkpoints))
-            .WithDispatcher(StreamingRun.TrainerDispatcher);
+    public static Props Props(RunOptions options, TrainerParts parts) =>
+        Akka.Actor.Props.Create(() => new TrainerActor(options, parts)).WithDispatcher(StreamingRun.TrainerDispatcher);
 
     private sealed class Continue;
 
@@ -58,17 +64,24 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => _checkpoints.Tell(new CheckpointProtocol.FindNewest(_continue));
+    /// <summary>The wait before a restart is over.</summary>
+    private sealed record Start(object Request);
+
+    /// <summary>The wait before another try of the last checkpoint is over.</summary>
+    private sealed record TryCheckpointAgain(object Request);
+
+    protected override void PreStart() => After(_parts.Rollbacks.Delay, new Start(_continue));
 
     protected override void PostStop() => _session?.Dispose();
 
     private void Loading()
     {
+        Receive<Start>(_ => _checkpoints.Tell(new CheckpointProtocol.FindNewest(_continue)), start => IsOwn(start.Request));
         Receive<CheckpointProtocol.Newest>(newest => Guard(() => Load(newest.Checkpoint)), newest => IsOwn(newest.Request));
         Receive<PipelineProtocol.Opened>(Begin, opened => IsOwn(opened.Request));
-        Receive<PipelineProtocol.NotOpened>(failed => { Leave(new TrainingEnd.TextFailed(failed.Failure)); }, failed => IsOwn(failed.Request));
+        Receive<PipelineProtocol.NotOpened>(failed => Guard(() => LeaveOrRestart(new TrainingEnd.TextFailed(failed.Failure))), failed => IsOwn(failed.Request));
         Receive<PipelineProtocol.HeldOut>(heldOut => _heldOut = heldOut.Batches);
-        Receive<PipelineProtocol.NotHeldOut>(failed => Leave(new TrainingEnd.TextFailed(failed.Failure)));
+        Receive<PipelineProtocol.NotHeldOut>(failed => Guard(() => OnNotHeldOut(failed.Failure)));
         Receive<TrainerProtocol.Stop>(_ =>
         {
             _stopRequested = true;
@@ -82,7 +95,11 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
     private void Training()
     {
         Receive<Continue>(_ => Guard(Work), IsOwn);
-        Receive<TrainerProtocol.Stop>(_ => Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested())));
+        Receive<TrainerProtocol.Stop>(_ =>
+        {
+            _stopRequested = true;
+            Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested()));
+        });
         Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(OnSaveCheckpoint));
         Receive<TrainerProtocol.Evaluate>(_ => Do(OnEvaluate));
         Receive<TrainerProtocol.Sample>(wanted => Do(agenda => OnSample(agenda, wanted)));
@@ -93,9 +110,11 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             _checkpoint = written.Path;
             Do(agenda => agenda.CheckpointWritten());
         });
-        Receive<CheckpointProtocol.Failed>(failed => Do(agenda => agenda.CheckpointFailed(failed.Reason)));
+        Receive<CheckpointProtocol.Failed>(failed => CheckpointFailed(failed.Reason));
+        Receive<CheckpointProtocol.Unfit>(unfit => Guard(() => throw new NonFiniteLossException(unfit.Step, unfit.What)));
+        Receive<TryCheckpointAgain>(_ => Do(_ => { }), again => IsOwn(again.Request));
         Receive<PipelineProtocol.HeldOut>(heldOut => Do(_ => _heldOut = heldOut.Batches));
-        Receive<PipelineProtocol.NotHeldOut>(failed => Do(agenda => agenda.Hurry(new TrainingEnd.TextFailed(failed.Failure))));
+        Receive<PipelineProtocol.NotHeldOut>(failed => Guard(() => OnNotHeldOut(failed.Failure)));
         ReceiveAny(_ => { });
     }
 
@@ -105,16 +124,22 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             return;
         _checkpoint = checkpoint?.Folder;
         // The text fills its queue while the engine is made.
-        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _continue));
-        _session = TrainingSession.Begin(_options, _directory, _engines, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
-        _pipeline.Tell(new PipelineProtocol.GetHeldOut());
+        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _parts.Skips.Any, _continue));
+        _session = TrainingSession.Begin(_options, _directory, Engines, _parts.Skips, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
+        AskForHeldOut();
+    }
+
+    private ITrainingEngine Engines(RunOptions options, Action<string> notice)
+    {
+        var engine = _parts.Engines(options, notice);
+        return _parts.Faults is { } faults ? new FaultyEngine(engine, faults, () => (_session?.Step ?? 0) + 1) : engine;
     }
 
     private void Begin(PipelineProtocol.Opened opened)
     {
         if (_session is not { } session)
             return;
-        _feed = new BatchFeed(opened.Text, s_patience);
+        _feed = new BatchFeed(opened.Text, s_patience, _parts.Faults);
         _agenda = new Agenda(_options, session.Step);
         _agenda.Begin(session.LastEvaluation);
         Publish(new RunProtocol.Started(
@@ -142,10 +167,11 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             Actors.Work.Step => Step(),
             Actors.Work.Evaluate => Evaluate(),
             Actors.Work.Snapshot => Snapshot(),
+            Actors.Work.LoadBest => LoadBest(),
             Actors.Work.Sample => Sample(),
             Actors.Work.AwaitResume => Pause(),
             Actors.Work.AwaitCheckpoint => false,
-            Actors.Work.Finish => Leave(_agenda.End!),
+            Actors.Work.Finish => LeaveOrRestart(_agenda.End!),
             var other => throw new InvalidOperationException($"unknown work {other}"),
         };
         _waiting = !done;
@@ -153,62 +179,152 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             Self.Tell(_continue);
     }
 
+    /// <summary>One micro-batch of a step, and with the last of them the update.</summary>
     private bool Step()
     {
         Unpause();
         _session!.BeginStep();
-        do
+        TokenBatch? batch;
+        try
         {
-            TokenBatch? batch;
-            try
-            {
-                batch = _feed!.Take();
-            }
-            catch (Exception failure)
-            {
-                _agenda!.Hurry(new TrainingEnd.TextFailed(failure));
-                return true;
-            }
-            if (batch is null)
-            {
-                // Late text lets the mailbox in; the micro-batches of the step so far stay with the engine.
-                if (_feed.HasEnded)
-                    _agenda!.Conclude(new TrainingEnd.SourcesUsedUp());
-                return true;
-            }
-            _session!.Accumulate(batch);
-            _feed.Recycle(batch);
+            batch = _feed!.Take(_session.Step + 1);
         }
-        while (!_session.StepIsFull);
+        catch (Exception failure)
+        {
+            _agenda!.Hurry(new TrainingEnd.TextFailed(failure));
+            return true;
+        }
+        if (batch is null)
+        {
+            // Late text lets the mailbox in; the micro-batches of the step so far stay with the engine.
+            if (_feed.HasEnded)
+                _agenda!.Conclude(new TrainingEnd.SourcesUsedUp());
+            return true;
+        }
+        var isSkipped = _session.TrySkip(batch);
+        if (!isSkipped)
+        {
+            if (_session.EndSkipping() is { } skipped)
+                Publish(skipped);
+            _session.Accumulate(batch);
+        }
+        _feed.Recycle(batch);
+        if (!isSkipped && _session.StepIsFull)
+            EndStep(_session.Update(_feed.TakeWait(), _feed.Depth));
+        return true;
+    }
 
-        var step = _session.Update(_feed.TakeWait(), _feed.Depth);
+    private void EndStep(TrainerProtocol.StepCompleted step)
+    {
         Publish(step);
         _agenda!.StepTaken(step.Step);
-        return true;
+        if (_options.Checkpoints.SaveInterval is { } interval && Stopwatch.GetElapsedTime(_snapshotAt) >= interval)
+            _agenda.RequestSnapshot();
+        if (_retryCheckpointSince is { } since && Stopwatch.GetElapsedTime(since) >= _options.Checkpoints.RetryAfter)
+        {
+            _retryCheckpointSince = null;
+            _agenda.RequestSnapshot();
+        }
     }
 
     private bool Evaluate()
     {
         if (_heldOut is null)
+        {
+            AskForHeldOut();
             return false;
+        }
         if (_heldOut.Count == 0)
         {
             _agenda!.Evaluated();
             return true;
         }
-        _evaluation ??= new EvaluationPass(_heldOut);
-        if (!_evaluation.Advance(_session!.Engine))
-            return true;
-        Publish(_session.Evaluated(_evaluation));
+        try
+        {
+            _evaluation ??= new EvaluationPass(_heldOut);
+            if (!_evaluation.Advance(_session!.Engine))
+                return true;
+            Publish(_session.Evaluated(_evaluation, out var isBest));
+            _agenda!.Evaluated(isBest);
+        }
+        catch (Exception failure) when (FailureTable.KindOf(new TrainingFailedException(0, true, failure)) == FailureKind.EngineFault)
+        {
+            // The training needs none; the next one tries again.
+            Context.GetLogger().Warning(failure, "the evaluation after step {0} failed", _session!.Step);
+            SkipEvaluation(failure);
+        }
         _evaluation = null;
-        _agenda!.Evaluated();
         return true;
+    }
+
+    private void SkipEvaluation(Exception failure)
+    {
+        Publish(new TrainerProtocol.EvaluationFailed(_session!.Step, failure.FirstLine()));
+        _agenda!.Evaluated();
+    }
+
+    private void OnNotHeldOut(Exception failure)
+    {
+        _heldOutAsked = false;
+        if (_agenda is { Next: Actors.Work.Evaluate })
+            Do(_ => SkipEvaluation(failure));
+    }
+
+    private void AskForHeldOut()
+    {
+        if (_heldOutAsked)
+            return;
+        _heldOutAsked = true;
+        _pipeline.Tell(new PipelineProtocol.GetHeldOut());
     }
 
     private bool Snapshot()
     {
-        _checkpoints.Tell(_session!.Snapshot(_feed!));
-        _agenda!.SnapshotTaken();
+        _snapshotAt = Stopwatch.GetTimestamp();
+        try
+        {
+            _checkpoints.Tell(_session!.Snapshot(_feed!));
+            _agenda!.SnapshotTaken();
+        }
+        catch (IOException failure)
+        {
+            var failed = new CheckpointProtocol.Failed(_session!.Step, $"the journals of the run cannot be written: {failure.Message}");
+            Publish(failed);
+            _agenda!.SnapshotTaken();
+            CheckpointFailed(failed.Reason);
+        }
+        return _agenda.Next != Actors.Work.Snapshot || _agenda.End is null;
+    }
+
+    /// <summary>While the training goes on, another try follows after a while; at its end a few at once, for nothing else is left to do.</summary>
+    private void CheckpointFailed(string reason)
+    {
+        _retryCheckpointSince ??= Stopwatch.GetTimestamp();
+        var mayTryAgain = ++_lastCheckpointTries < LastCheckpointTries;
+        _agenda!.CheckpointFailed(reason, mayTryAgain);
+        if (_agenda.End is null)
+            _lastCheckpointTries = 0;
+        else if (_agenda.Next == Actors.Work.Snapshot)
+            After(TimeSpan.FromSeconds(_lastCheckpointTries), new TryCheckpointAgain(_continue));
+        else
+            Do(_ => { });
+    }
+
+    /// <summary>The training is done and kept: what follows is shown by the best weights.</summary>
+    private bool LoadBest()
+    {
+        _agenda!.BestLoaded();
+        try
+        {
+            if (_parts.Store.FindBest() is not { } best)
+                return true;
+            best.RestoreInto(_session!.Engine);
+            _best = best.Folder;
+        }
+        catch (ModelException failure)
+        {
+            Publish(new RunProtocol.Noticed($"the best checkpoint could not be loaded: {failure.FirstLine()}"));
+        }
         return true;
     }
 
@@ -239,11 +355,30 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         return true;
     }
 
+    /// <summary>Leaves, but where the text path failed in a way that may pass: everything before is kept by now, and the next incarnation tries again.</summary>
     /// <returns>False: nothing follows.</returns>
+    private bool LeaveOrRestart(TrainingEnd end)
+    {
+        var begun = _session is { StepsTaken: > 0 } || _parts.Rollbacks.Spent > 0;
+        if (end is TrainingEnd.TextFailed text && begun && !_stopRequested
+            && FailureTable.RowOf(FailureTable.KindOfText(text.Failure)).Decision == Decision.KeepAndRestart)
+            throw new TextFailedException(text.Failure, _checkpoint is null ? "no step was kept" : $"everything up to step {_session?.Step} is in {_checkpoint}");
+        return Leave(end);
+    }
+
+    /// <inheritdoc cref="LeaveOrRestart"/>
     private bool Leave(TrainingEnd end)
     {
-        Context.Parent.Tell(new TrainerProtocol.Finished(end, _session?.Step ?? 0, _session?.StepsTaken ?? 0, _checkpoint));
+        Context.Parent.Tell(new TrainerProtocol.Finished(end, _session?.Step ?? 0, _session?.StepsTaken ?? 0, _checkpoint, _best));
         return false;
+    }
+
+    private void After(TimeSpan delay, object message)
+    {
+        if (delay > TimeSpan.Zero)
+            Timers.StartSingleTimer(message.GetType(), message, delay);
+        else
+            Self.Tell(message);
     }
 
     private void Guard(Action work)

@@ -51,6 +51,17 @@ public static class TrainerProtocol
         public double Perplexity => Math.Exp(Loss);
     }
 
+    /// <summary>Batches were taken from the text and not trained on, because of what they had led to; <c>skipped.jsonl</c> has their documents.</summary>
+    /// <param name="Step">The step before which they were taken.</param>
+    /// <param name="Batches">How many.</param>
+    /// <param name="Reason">What they had led to.</param>
+    public sealed record DataSkipped(long Step, long Batches, string Reason) : RunProtocol.IEvent;
+
+    /// <summary>An evaluation could not be made; the training goes on, and the next one is tried again.</summary>
+    /// <param name="Step">Steps taken.</param>
+    /// <param name="Reason">What failed, in one sentence.</param>
+    public sealed record EvaluationFailed(long Step, string Reason) : RunProtocol.IEvent;
+
     /// <summary>The model continued the sample prompt.</summary>
     /// <param name="Step">Steps taken.</param>
     /// <param name="Prompt">The prompt.</param>
@@ -62,7 +73,8 @@ public static class TrainerProtocol
     /// <param name="Step">Steps of the run.</param>
     /// <param name="StepsTaken">Those that this trainer took.</param>
     /// <param name="Checkpoint">Where they are; null before the first checkpoint.</param>
-    internal sealed record Finished(TrainingEnd End, long Step, long StepsTaken, string? Checkpoint);
+    /// <param name="Best">The checkpoint with the least validation loss, where it was loaded at the end.</param>
+    internal sealed record Finished(TrainingEnd End, long Step, long StepsTaken, string? Checkpoint, string? Best = null);
 }
 
 /// <summary>Why the trainer came to its end.</summary>

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Numerics;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
@@ -19,14 +17,16 @@ internal sealed class TrainingSession : IDisposable
     // Loss scaling of fp16 halves its scale at each skipped update; that many in a row are no search for a scale any more.
     private const int SkippedInARowLimit = 25;
 
-    private const int LossesKept = 64;
-
     private static readonly JsonSerializerOptions s_cursorFormat = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
+    private readonly SpikeDetector _spikes;
+    private readonly DataSkips _skips;
+    private readonly SkipRecord _skipped;
     private RunOptions _options;
     private LearningRateSchedule _schedule;
-    private readonly Queue<float> _losses = new(LossesKept);
     private readonly MetricsJournal _journal;
+    private readonly CursorJournal _cursors;
+    private readonly TokenRecord? _tokens;
     private EngineSnapshot? _snapshot;
     private PipelineCursor? _consumed;
     private int _microBatches;
@@ -34,11 +34,20 @@ internal sealed class TrainingSession : IDisposable
     private long _stepTokens;
     private long? _stepBegan;
 
-    private TrainingSession(RunOptions options, ITrainingEngine engine, MetricsJournal journal)
+    private TrainingSession(RunOptions options, RunDirectory directory, ITrainingEngine engine, DataSkips skips, TrainingState? start)
     {
         _options = options;
-        _journal = journal;
+        _skips = skips;
         Engine = engine;
+        Step = start?.Step ?? 0;
+        Tokens = start?.TokensSeen ?? 0;
+        _journal = MetricsJournal.Open(directory.MetricsPath, Step);
+        _cursors = new CursorJournal(directory.CursorsPath, Step);
+        _skipped = new SkipRecord(directory.SkippedPath, Step, start?.Skipped ?? []);
+        _tokens = options.Checkpoints.RecordTokens ? new TokenRecord(directory.TokensPath, Step, TokensPerStep) : null;
+        _spikes = new SpikeDetector(options.Training.SpikeZScore, options.Training.SpikeWindow);
+        foreach (var (loss, norm) in (start?.Losses ?? []).Zip(start?.GradientNorms ?? []))
+            _spikes.Add(loss, norm);
         _schedule = ScheduleOf(options);
     }
 
@@ -58,20 +67,23 @@ internal sealed class TrainingSession : IDisposable
 
     public long? LastEvaluation => _journal.LastEvaluation;
 
+    /// <summary>No micro-batch of the next step has been taken.</summary>
+    public bool StepIsEmpty => _microBatches == 0;
+
     public bool StepIsFull => _microBatches == _options.Training.GradientAccumulationSteps;
+
+    private long TokensPerStep => (long)_options.Training.GradientAccumulationSteps * _options.Data.Rows * _options.Data.BlockSize;
 
     /// <summary>Makes the engine and brings it to a checkpoint's state, or leaves it at its beginning.</summary>
     public static TrainingSession Begin(
-        RunOptions options, RunDirectory directory, EngineMaker engines, Action<string> notice, Checkpoint? checkpoint)
+        RunOptions options, RunDirectory directory, EngineMaker engines, DataSkips skips, Action<string> notice, Checkpoint? checkpoint)
     {
         var engine = engines(options, notice);
         try
         {
             checkpoint?.RestoreInto(engine);
-            var session = new TrainingSession(options, engine, MetricsJournal.Open(directory.MetricsPath, checkpoint?.Training.Step ?? 0));
-            if (checkpoint is not null)
-                session.GoOnFrom(checkpoint);
-            return session;
+            engine.PrepareCapture();
+            return new TrainingSession(options, directory, engine, skips, checkpoint?.Training) { Cursor = CursorOf(checkpoint) };
         }
         catch
         {
@@ -96,9 +108,24 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>The clock of a step starts, where it does not run yet.</summary>
     public void BeginStep() => _stepBegan ??= Stopwatch.GetTimestamp();
 
+    /// <summary>Takes a batch where it is to be left out.</summary>
+    /// <returns>False where it is to be trained on.</returns>
+    public bool TrySkip(TokenBatch batch)
+    {
+        if (!_skips.Any || !StepIsEmpty || _skips.Before(Step + 1) is var (batches, reason) && _skipped.Before(Step + 1) >= batches)
+            return false;
+        _skipped.Add(Step + 1, batch, reason);
+        _consumed = batch.Cursor;
+        return true;
+    }
+
+    /// <summary>What was left out before the step that is to be taken; null where nothing was.</summary>
+    public TrainerProtocol.DataSkipped? EndSkipping() => _skipped.End(Step + 1);
+
     public void Accumulate(TokenBatch batch)
     {
         Engine.Accumulate(batch.ToMicroBatch(), _options.Training.GradientAccumulationSteps);
+        _tokens?.Add(batch.Tokens);
         _microBatches++;
         _stepTokens += batch.Tokens.Length;
         _consumed = batch.Cursor;
@@ -106,17 +133,20 @@ internal sealed class TrainingSession : IDisposable
 
     /// <summary>Takes the optimiser step that the accumulated micro-batches make, and writes its line.</summary>
     /// <exception cref="NonFiniteLossException">The loss or the gradient is not a number; the journal and the counters are as before.</exception>
+    /// <exception cref="LossSpikeException">One of them is far above that of the steps before; likewise.</exception>
     public TrainerProtocol.StepCompleted Update(TimeSpan dataWait, int queueDepth)
     {
         var learningRate = _schedule.At(Step);
         var result = Engine.Update(learningRate);
         RequireFinite(result);
+        if (_spikes.Find(result.Loss, result.GradientNorm) is { } spike)
+            throw new LossSpikeException(Step + 1, spike);
+        _spikes.Add(result.Loss, result.GradientNorm);
 
         Step++;
         StepsTaken++;
         Tokens += _stepTokens;
         Cursor = _consumed;
-        Remember(result.Loss);
         StartTrace.Add("first step, its text included", _stepBegan!.Value);
         StartTrace.Complete();
         var completed = new TrainerProtocol.StepCompleted(
@@ -125,15 +155,19 @@ internal sealed class TrainingSession : IDisposable
         _microBatches = 0;
         _stepTokens = 0;
         _stepBegan = null;
+        _tokens?.EndStep();
         _journal.Write(completed);
         return completed;
     }
 
     /// <summary>The result of a finished evaluation, written to the journal.</summary>
+    /// <param name="evaluation">The evaluation.</param>
+    /// <param name="isBest">No evaluation before had so small a loss.</param>
     /// <exception cref="NonFiniteLossException">The weights of this step do not predict anything any more.</exception>
-    public TrainerProtocol.EvaluationCompleted Evaluated(EvaluationPass evaluation)
+    public TrainerProtocol.EvaluationCompleted Evaluated(EvaluationPass evaluation, out bool isBest)
     {
         var result = evaluation.Result(Step);
+        isBest = !(_journal.LeastEvaluationLoss <= result.Loss);
         if (!double.IsFinite(result.Loss))
             throw new NonFiniteLossException(Step, $"the evaluation's loss is {result.Loss}");
         _journal.Write(result);
@@ -141,26 +175,27 @@ internal sealed class TrainingSession : IDisposable
     }
 
     /// <summary>
-    /// Everything a checkpoint holds, copied: training may go on while it is written. The journal's lines so far are on the
-    /// disk. The copy lives in the same memory each time, so the one before must be written.
+    /// Everything a checkpoint holds: training may go on while it is written, and the next update waits for the copy. The copy lives in the
+    /// same memory each time, so the one before must be written.
     /// </summary>
     /// <param name="text">What the cursor is of.</param>
-    /// <exception cref="NonFiniteLossException">A weight is not a number: such a state is not worth keeping.</exception>
+    /// <exception cref="IOException">The journal's lines up to this step cannot be written.</exception>
     public CheckpointProtocol.Write Snapshot(BatchFeed text)
     {
-        _journal.Sync();
-        _snapshot = EngineSnapshot.Take(Engine, _snapshot);
-        foreach (var parameter in _snapshot.Parameters)
-        {
-            if (!AllFinite(parameter.Weight))
-                throw new NonFiniteLossException(Step, $"{parameter.Name} is not finite");
-        }
-        return new(_snapshot, new TrainingState
+        _journal.Flush();
+        _snapshot = Engine.Capture(_snapshot);
+        var cursor = JsonSerializer.SerializeToElement(Cursor, s_cursorFormat);
+        if (Cursor is not null)
+            _cursors.Write(Step, cursor);
+        return new(_snapshot.Hold(), new TrainingState
         {
             Step = Step,
             TokensSeen = Tokens,
-            Cursor = JsonSerializer.SerializeToElement(Cursor, s_cursorFormat),
-            Losses = [.. _losses],
+            Cursor = cursor,
+            Losses = _spikes.Losses,
+            GradientNorms = _spikes.Norms,
+            EvaluationLoss = _journal.LastEvaluation == Step ? _journal.LastEvaluationLoss : null,
+            Skipped = _skipped.UpTo(Step),
             Seed = _options.Training.Seed,
         }, Cursor is null ? [] : text.StateAt(Cursor));
     }
@@ -168,17 +203,11 @@ internal sealed class TrainingSession : IDisposable
     public void Dispose()
     {
         _journal.Dispose();
+        _cursors.Dispose();
+        _skipped.Dispose();
+        _tokens?.Dispose();
         Engine.Dispose();
-    }
-
-    private void GoOnFrom(Checkpoint checkpoint)
-    {
-        var state = checkpoint.Training;
-        Step = state.Step;
-        Tokens = state.TokensSeen;
-        Cursor = CursorOf(checkpoint);
-        foreach (var loss in state.Losses)
-            Remember(loss);
+        _snapshot?.Release();
     }
 
     private static LearningRateSchedule ScheduleOf(RunOptions options) => new()
@@ -189,25 +218,6 @@ internal sealed class TrainingSession : IDisposable
         TotalSteps = options.Training.MaxSteps,
         MinimumRatio = options.Training.MinimumLearningRateRatio,
     };
-
-    private void Remember(float loss)
-    {
-        if (_losses.Count == LossesKept)
-            _losses.Dequeue();
-        _losses.Enqueue(loss);
-    }
-
-    /// <summary>Zero times a number is zero, unless the number is none.</summary>
-    private static bool AllFinite(ReadOnlySpan<float> values)
-    {
-        var sum = Vector<float>.Zero;
-        var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
-        foreach (var vector in vectors)
-            sum += vector * Vector<float>.Zero;
-        foreach (var value in values[(vectors.Length * Vector<float>.Count)..])
-            sum += new Vector<float>(value * 0);
-        return Vector.EqualsAll(sum, Vector<float>.Zero);
-    }
 
     private void RequireFinite(StepResult result)
     {

@@ -12,7 +12,7 @@ namespace Streaming.Hosting.Commands;
 /// <summary><c>streaming bench</c>: what parts of the program do on this machine.</summary>
 internal static class BenchCommand
 {
-    public static Command Create() => new("bench", "Measure parts of the program on this machine.") { CreatePipeline(), BenchEngineCommand.Create() };
+    public static Command Create() => new("bench", "Measure parts of the program on this machine.") { CreatePipeline(), BenchEngineCommand.Create(), BenchGenerationCommand.Create() };
 
     private static Command CreatePipeline()
     {

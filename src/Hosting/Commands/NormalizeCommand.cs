@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Text;
 using Streaming.Streams.Normalization;
 using Streaming.Streams.Text;

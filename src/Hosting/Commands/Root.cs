@@ -10,6 +10,7 @@ internal static class Root
         var root = new RootCommand("Streams raw Japanese text into a trainer of Mistral models. Without a command it trains.")
         {
             TrainCommand.Create(),
+            GenerateCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),

@@ -17,7 +17,8 @@ internal static partial class Keys
     private static Key<long> Integer(string path, string @default, long minimum, long maximum, string description, string unit = "", string recipe = "")
         => Add(new IntegerKind(minimum, maximum), path, @default, description, unit, recipe);
 
-    private static Key<bool> Switch(string path, string @default, string description) => Add(new SwitchKind(), path, @default, description);
+    private static Key<bool> Switch(string path, string @default, string description, string recipe = "")
+        => Add(new SwitchKind(), path, @default, description, recipe: recipe);
 
     private static Key<TimeSpan> Duration(string path, string @default, TimeSpan minimum, TimeSpan maximum, string description)
         => Add(new DurationKind(minimum, maximum), path, @default, description);

@@ -30,6 +30,20 @@ internal static partial class Keys
     public static readonly Key<TimeSpan> ShutdownTimeout = Duration("run.shutdown-timeout", "60s", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
         "After SIGTERM or Ctrl-C: time to finish the step and to write a checkpoint. systemd's TimeoutStopSec must be longer.");
 
+    public static readonly Key<TimeSpan> WatchdogTimeout = Duration("run.watchdog-timeout", "1h", TimeSpan.FromSeconds(1), TimeSpan.FromHours(1000),
+        "Time without a step, an evaluation or a checkpoint after which the process ends with code 124, so that whoever watches it starts it again. Must be longer than the start and the longest step.");
+
+    public static readonly Key<bool> RecordTokens = Switch("run.record-tokens", "false",
+        "Write the tokens of every step to tokens.bin in the run's folder, 4 bytes each, to compare runs token by token (streaming prove-resume does).");
+
+    // faults
+
+    public static readonly Key<string> FaultPlan = Add(new TextKind("none or a list of KIND@STEP"), "faults.plan", "none",
+        "Faults that happen by themselves, to see what follows from them: KIND@STEP, KIND@STEPxTIMES, random*COUNT@FIRST-LAST, separated by commas (docs/failures.md lists the kinds). For tests alone.");
+
+    public static readonly Key<long> FaultSeed = Integer("faults.plan-seed", "1", 0, int.MaxValue,
+        "Seed of the faults that a plan draws.");
+
     // model
 
     public static readonly Key<string> ModelConfig = File("model.config", "models/mistral-sample/config.json", PathRole.Input,
@@ -232,13 +246,36 @@ internal static partial class Keys
         "Steps between checkpoints; 0 writes only the last one.",
         unit: "steps", recipe: "save_steps");
 
+    public static readonly Key<double> SaveMinutes = Add(new NumberKind(0, 100_000), "training.save-minutes", "0",
+        "Time between checkpoints, beside save-steps; 0 counts steps alone.",
+        unit: "minutes");
+
     public static readonly Key<long> SaveTotalLimit = Integer("training.save-total-limit", "3", 0, 1_000_000,
-        "Checkpoints that are kept, the newest; 0 keeps all.",
+        "Checkpoints that are kept, the newest, and the best by validation loss; 0 keeps all.",
         unit: "checkpoints", recipe: "save_total_limit");
 
+    public static readonly Key<bool> LoadBestAtEnd = Switch("training.load-best-model-at-end", "false",
+        "Each evaluation better than all before is kept in a checkpoint, to which checkpoints/best points, and the best weights are loaded when the steps are done; false lets best point at the best of those that were evaluated.",
+        recipe: "load_best_model_at_end");
+
     public static readonly Key<long> MaxRollbacks = Integer("training.max-rollbacks", "3", 0, 1000,
-        "Returns to the last checkpoint after a failure (a loss that is not a number, say), in a row and without getting past the failed step, before the run fails.",
+        "Returns to the last checkpoint after a failure (a loss that is not a number, say), in a row and without getting past the failed step, before the run fails (docs/failures.md).",
         unit: "returns");
+
+    public static readonly Key<TimeSpan> RestartDelay = Duration("training.restart-delay", "1s", TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1),
+        "Wait before the first of those returns, where waiting may help; doubled with each further one, up to a minute.");
+
+    public static readonly Key<double> SpikeZScore = Add(new NumberKind(0, 1000), "training.spike-z-score", "10",
+        "A loss so many standard deviations above the mean of the last steps, and a nat above the highest of them, is a spike (a gradient's norm likewise: by logarithms, and ten times the highest): the run returns to the last checkpoint and leaves out the text that led to it, as it does after a loss that is not a number; 0 looks for none.",
+        unit: "standard deviations");
+
+    public static readonly Key<long> SpikeWindow = Integer("training.spike-window", "64", 2, 10_000,
+        "Steps that mean and standard deviation are taken over; before so many there is no spike.",
+        unit: "steps");
+
+    public static readonly Key<long> SpikeSkipSteps = Integer("training.spike-skip-steps", "1", 1, 10_000,
+        "Steps whose text is left out then: the step of the spike and those before it, as far as the last checkpoint. skipped.jsonl of the run names their documents.",
+        unit: "steps");
 
     public static readonly Key<long> Seed = Integer("training.seed", "42", 0, int.MaxValue,
         "Seed of the initial weights and of everything drawn at random.",

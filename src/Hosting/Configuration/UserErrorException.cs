@@ -1,3 +1,5 @@
+global using ExitCodes = Streaming.Actors.ExitCodes;
+
 namespace Streaming.Hosting.Configuration;
 
 /// <summary>Mistakes of the user, one sentence each: they are printed without a stack trace.</summary>
@@ -13,19 +15,4 @@ internal sealed class UserErrorException(IReadOnlyList<string> sentences, int ex
     public IReadOnlyList<string> Sentences { get; } = sentences;
 
     public int ExitCode { get; } = exitCode;
-}
-
-/// <summary>What the process tells its parent.</summary>
-internal static class ExitCodes
-{
-    public const int Done = 0;
-
-    /// <summary>Something failed while it ran.</summary>
-    public const int Failed = 1;
-
-    /// <summary>The command line or the configuration is wrong; nothing was started.</summary>
-    public const int WrongUsage = 2;
-
-    /// <summary>Stopped by a signal, after a checkpoint: 130 for SIGINT, 143 for SIGTERM, as shells have it.</summary>
-    public static int StoppedBy(int signal) => 128 + signal;
 }

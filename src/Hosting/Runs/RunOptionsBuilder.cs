@@ -30,8 +30,12 @@ internal static class RunOptionsBuilder
             Checkpoints = new CheckpointOptions
             {
                 SaveSteps = settings.Get(Keys.SaveSteps),
+                SaveInterval = settings.Get(Keys.SaveMinutes) is var minutes and > 0 ? TimeSpan.FromMinutes(minutes) : null,
                 SaveTotalLimit = settings.GetInt32(Keys.SaveTotalLimit),
+                LoadBestAtEnd = settings.Get(Keys.LoadBestAtEnd),
+                RecordTokens = settings.Get(Keys.RecordTokens),
             },
+            Faults = BuildFaults(settings),
             Evaluation = new EvaluationOptions
             {
                 EvalSteps = settings.Get(Keys.EvalSteps),
@@ -130,8 +134,27 @@ internal static class RunOptionsBuilder
         MemoryLimit = settings.Get(Keys.MemoryLimit),
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
         MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
+        RestartDelay = settings.Get(Keys.RestartDelay),
+        SpikeZScore = settings.Get(Keys.SpikeZScore),
+        SpikeWindow = settings.GetInt32(Keys.SpikeWindow),
+        SpikeSkipSteps = settings.GetInt32(Keys.SpikeSkipSteps),
         Resume = settings.Get(Keys.Resume),
     };
+
+    private static FaultOptions? BuildFaults(Settings settings)
+    {
+        if (settings.Get(Keys.FaultPlan) is not (var plan and not "none"))
+            return null;
+        try
+        {
+            FaultPlan.Parse(plan, 0);
+        }
+        catch (FormatException mistake)
+        {
+            throw new UserErrorException(settings.Refuse(Keys.FaultPlan, $"cannot be used: {mistake.Message}"));
+        }
+        return new FaultOptions(plan, settings.GetInt32(Keys.FaultSeed));
+    }
 
     public static MistralConfig BuildModel(Settings settings)
     {

@@ -34,6 +34,12 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
             case CheckpointProtocol.Failed failed:
                 screen.WriteError($"streaming: the checkpoint after step {failed.Step} was not written: {failed.Reason}");
                 break;
+            case TrainerProtocol.DataSkipped skipped:
+                screen.WriteError($"streaming: {skipped.Batches} batches before step {skipped.Step} were left out, because {skipped.Reason}; skipped.jsonl names their documents");
+                break;
+            case TrainerProtocol.EvaluationFailed failed:
+                screen.WriteError($"streaming: the evaluation after step {failed.Step} failed: {failed.Reason}");
+                break;
             case TrainerProtocol.SampleGenerated sample:
                 screen.WriteLine($"sample after step {sample.Step}: {OneLine(sample.Text)}");
                 break;

@@ -11,3 +11,6 @@ public sealed class CheckpointException : ModelException
     {
     }
 }
+
+/// <summary>A weight is not a number any more: such a state is not worth keeping.</summary>
+public sealed class NonFiniteWeightsException(string parameter) : ModelException($"{parameter} is not finite");

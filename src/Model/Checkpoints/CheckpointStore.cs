@@ -1,18 +1,21 @@
 using System.Globalization;
-using System.Text;
-using Streaming.Model.Safetensors;
 
 namespace Streaming.Model.Checkpoints;
 
 /// <summary>
-/// The checkpoints of one run: <c>checkpoints/step-00001234/</c>, and <c>latest</c> that points at the newest. Works on host
-/// copies, so that it runs on any thread; one thread at a time.
+/// The checkpoints of one run: <c>checkpoints/step-00001234/</c>, <c>latest</c> that points at the newest and <c>best</c> that points
+/// at the one with the least validation loss. Works on host copies, so that it runs on any thread; one thread at a time.
 /// </summary>
 public sealed class CheckpointStore
 {
-    private const string Prefix = "step-", Aside = ".aside-";
+    private const string Prefix = "step-", Aside = ".aside-", Latest = "latest", Best = "best";
+
+    // Beside weights and moments: what JSON, the tokenizer and the file system take.
+    private const long RoomForTheRest = 16 << 20;
 
     private readonly string _folder;
+    private Func<long, long?>? _freeBytes;
+    private Action<long, string>? _beforeWriting;
 
     private CheckpointStore(string folder) => _folder = folder;
 
@@ -32,39 +35,71 @@ public sealed class CheckpointStore
         {
             foreach (var leftover in Directory.GetDirectories(store._folder, Aside + "*"))
                 TryDelete(leftover);
+            foreach (var link in new[] { Latest, Best })
+                DurableFiles.ClearLeftovers(Path.Combine(store._folder, link));
         }
         return store;
     }
 
-    /// <summary>Writes a checkpoint: aside, synced to disk, renamed, then <c>latest</c> is moved.</summary>
+    /// <summary>The same checkpoints, with a disk that fails: for tests, and runs whose faults are planned.</summary>
+    /// <param name="freeBytes">Free bytes when a step's checkpoint is written; null takes those of the disk.</param>
+    /// <param name="beforeWriting">Called before each file of a step's checkpoint is written and before it is renamed, with its path; may throw.</param>
+    public CheckpointStore With(Func<long, long?>? freeBytes = null, Action<long, string>? beforeWriting = null) =>
+        new(_folder) { _freeBytes = freeBytes, _beforeWriting = beforeWriting };
+
+    /// <summary>
+    /// Writes a checkpoint: aside, synced to disk, read back and verified, renamed; then <c>latest</c> is moved, and <c>best</c> where
+    /// its validation loss is the least of all that are here.
+    /// </summary>
     /// <param name="snapshot">The engine's state.</param>
     /// <param name="state">Where the run stands.</param>
     /// <param name="tokenizer">The tokenizer's file, copied along; null stores none.</param>
     /// <param name="pipeline">Files of the text path beside its cursor, by name: what writes them, on this thread.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="CheckpointException">It could not be written; what was there before is as it was.</exception>
+    /// <exception cref="NonFiniteWeightsException">A weight is not a number: nothing was kept.</exception>
     public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)>? pipeline = null)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}");
         var target = Path.Combine(_folder, name);
-        string aside = NewAside(), replaced = NewAside();
+        var aside = NewAside();
         try
         {
+            RequireRoom(target, state.Step, snapshot);
             Directory.CreateDirectory(aside);
-            WriteFiles(aside, snapshot, state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? []);
-            DurableFiles.SyncFolder(aside);
-            if (Directory.Exists(target))
-                DurableFiles.Rename(target, replaced);
-            DurableFiles.Rename(aside, target);
-            DurableFiles.Point(Path.Combine(_folder, "latest"), name);
+            new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path)).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? []);
+            Checksums.Load(aside).Verify(aside);
+            _beforeWriting?.Invoke(state.Step, target);
+            DurableFiles.Replace(aside, target);
+            DurableFiles.Point(Path.Combine(_folder, Latest), name);
+            PointAtBest(state);
             DurableFiles.SyncFolder(_folder);
-            TryDelete(replaced);
+            TryDelete(aside); // what bore the name before
             return target;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CheckpointException)
         {
             TryDelete(aside);
-            throw new CheckpointException($"checkpoint {target} could not be written: {exception.Message}", exception);
+            throw exception as CheckpointException ?? new CheckpointException($"checkpoint {target} could not be written: {exception.Message}", exception);
+        }
+        catch
+        {
+            TryDelete(aside);
+            throw;
+        }
+    }
+
+    /// <summary>The checkpoint with the least validation loss, verified; null where none was evaluated or the best is damaged.</summary>
+    public Checkpoint? FindBest()
+    {
+        var link = Path.Combine(_folder, Best);
+        try
+        {
+            return Path.Exists(link) ? Checkpoint.Open(link) : null;
+        }
+        catch (ModelException)
+        {
+            return null;
         }
     }
 
@@ -86,12 +121,13 @@ public sealed class CheckpointStore
         return new CheckpointSearch(null, passedOver);
     }
 
-    /// <summary>Removes all but the newest checkpoints.</summary>
+    /// <summary>Removes all but the newest checkpoints and the best.</summary>
     /// <param name="limit">How many stay; 0 keeps all.</param>
     /// <returns>The folders removed.</returns>
     public IReadOnlyList<string> Prune(int limit)
     {
-        string[] surplus = limit <= 0 ? [] : [.. NewestFirst().Skip(limit)];
+        var best = Path.GetFileName(DurableFiles.Target(Path.Combine(_folder, Best)));
+        string[] surplus = limit <= 0 ? [] : [.. NewestFirst().Skip(limit).Where(folder => Path.GetFileName(folder) != best)];
         try
         {
             foreach (var folder in surplus)
@@ -104,61 +140,28 @@ public sealed class CheckpointStore
         return surplus;
     }
 
-    private static void WriteFiles(
-        string folder, EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline)
+    private void RequireRoom(string target, long step, EngineSnapshot snapshot)
     {
-        var sums = new Checksums();
-        sums.WriteFile(folder, Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
-        sums.WriteFile(folder, Checkpoint.Weights, stream =>
+        var needed = snapshot.ParameterCount * EngineSnapshot.ValuesPerParameter * sizeof(float) + RoomForTheRest;
+        if (!Directory.Exists(_folder))
         {
-            var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)));
-            foreach (var parameter in snapshot.Parameters)
-                writer.Write(parameter.Weight);
-            writer.Complete();
-        });
-        sums.WriteFile(folder, Checkpoint.Optimizer, stream =>
-        {
-            var writer = SafetensorsWriter.Begin(
-                stream,
-                snapshot.Parameters.SelectMany(parameter => new[]
-                {
-                    (Checkpoint.FirstMoment + parameter.Name, TensorType.F32, parameter.Shape),
-                    (Checkpoint.SecondMoment + parameter.Name, TensorType.F32, parameter.Shape),
-                }),
-                OptimizerMetadata(snapshot));
-            foreach (var parameter in snapshot.Parameters)
-            {
-                writer.Write(parameter.FirstMoment);
-                writer.Write(parameter.SecondMoment);
-            }
-            writer.Complete();
-        });
-        if (tokenizer is not null)
-        {
-            using var source = File.OpenRead(tokenizer);
-            sums.WriteFile(folder, Checkpoint.Tokenizer, source.CopyTo);
+            Directory.CreateDirectory(_folder);
+            DurableFiles.SyncFolder(Path.GetDirectoryName(_folder)!);
         }
-        if (pipeline.Count > 0)
-        {
-            var below = Path.Combine(folder, Checkpoint.Pipeline);
-            Directory.CreateDirectory(below);
-            foreach (var (name, write) in pipeline)
-                sums.WriteFile(folder, $"{Checkpoint.Pipeline}/{name}", write);
-            DurableFiles.SyncFolder(below);
-        }
-        sums.WriteFile(folder, Checkpoint.State, stream => stream.Write(state.ToJson()));
-        sums.Save(folder);
+        if ((_freeBytes?.Invoke(step) ?? DurableFiles.FreeBytes(_folder)) is { } free && free < needed)
+            throw new CheckpointException($"checkpoint {target} could not be written: it takes {needed >> 20:N0} MiB and the disk has {free >> 20:N0} MiB free; make room, or keep fewer by training.save-total-limit");
     }
 
-    private static Dictionary<string, string> OptimizerMetadata(EngineSnapshot snapshot)
+    private void PointAtBest(TrainingState state)
     {
-        var metadata = new Dictionary<string, string> { [Checkpoint.OptimizerStep] = snapshot.OptimizerStep.ToString(CultureInfo.InvariantCulture) };
-        if (snapshot.LossScale is { } scaling)
-        {
-            metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
-            metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
-        }
-        return metadata;
+        if (state.EvaluationLoss is not { } loss || !double.IsFinite(loss))
+            return;
+        var link = Path.Combine(_folder, Best);
+        // After a roll-back the one pointed at may be of steps that were abandoned; its loss counts all the same.
+        if (TryReadState(DurableFiles.Target(link) ?? link)?.EvaluationLoss is { } least && least <= loss && DurableFiles.Target(link) is { } best && Directory.Exists(best)
+            && Path.GetFileName(best) != $"{Prefix}{state.Step:D8}")
+            return;
+        DurableFiles.Point(link, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}"));
     }
 
     /// <summary>
@@ -188,15 +191,17 @@ public sealed class CheckpointStore
     private static bool TryParseStep(string folder, out long step) =>
         long.TryParse(Path.GetFileName(folder).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out step);
 
-    private static DateTimeOffset TryReadTime(string folder)
+    private static DateTimeOffset TryReadTime(string folder) => TryReadState(folder)?.WrittenAt ?? DateTimeOffset.MinValue;
+
+    private static TrainingState? TryReadState(string folder)
     {
         try
         {
-            return TrainingState.Load(Path.Combine(folder, Checkpoint.State)).WrittenAt;
+            return TrainingState.Load(Path.Combine(folder, Checkpoint.State));
         }
         catch (CheckpointException)
         {
-            return DateTimeOffset.MinValue;
+            return null;
         }
     }
 

@@ -19,7 +19,7 @@ internal sealed class Checksums
     /// <summary>Names of the files.</summary>
     public IEnumerable<string> Names => _files.Select(file => file.Name);
 
-    /// <summary>Writes a file, synced to disk, and notes its size and hash.</summary>
+    /// <summary>Writes a file, synced to disk, and notes its size and hash. Several may be written at once.</summary>
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="name">The file's name there, with the folder below where it lies in one (<c>pipeline/duplicates-0.bin</c>).</param>
     /// <param name="write">Writes the content.</param>
@@ -29,7 +29,9 @@ internal sealed class Checksums
         using var hashing = new HashingStream(file);
         write(hashing);
         file.Flush(flushToDisk: true);
-        _files.Add((name, file.Length, hashing.Hash()));
+        var entry = (name, file.Length, hashing.Hash());
+        lock (_files)
+            _files.Add(entry);
     }
 
     /// <summary>Writes the list itself, synced to disk.</summary>
@@ -85,19 +87,22 @@ internal sealed class Checksums
             if (file.Length != bytes)
                 throw new CheckpointException($"{file.FullName} has {file.Length} bytes, {bytes} were written");
         }
-        foreach (var (name, _, hash) in _files)
+        var failures = new CheckpointException?[_files.Count];
+        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash));
+        if (failures.FirstOrDefault(failure => failure is not null) is { } first)
+            throw first;
+    }
+
+    private static CheckpointException? Difference(string path, string hash)
+    {
+        try
         {
-            var path = Path.Combine(folder, name);
-            try
-            {
-                using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
-                if (Convert.ToHexStringLower(SHA256.HashData(file)) != hash)
-                    throw new CheckpointException($"{path} is not what was written: its SHA-256 differs");
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                throw new CheckpointException($"{path} cannot be read: {exception.Message}", exception);
-            }
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
+            return Convert.ToHexStringLower(SHA256.HashData(file)) == hash ? null : new CheckpointException($"{path} is not what was written: its SHA-256 differs");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return new CheckpointException($"{path} cannot be read: {exception.Message}", exception);
         }
     }
 
@@ -108,14 +113,34 @@ internal sealed class Checksums
     /// <summary>Passes everything on and hashes it.</summary>
     private sealed class HashingStream(Stream target) : Stream
     {
+        // Hashing takes about as long as writing into the page cache.
+        private const int WorthAnotherThread = 1 << 20;
+
         private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
         public string Hash() => Convert.ToHexStringLower(_hash.GetHashAndReset());
 
-        public override void Write(ReadOnlySpan<byte> buffer)
+        public override unsafe void Write(ReadOnlySpan<byte> buffer)
         {
-            _hash.AppendData(buffer);
-            target.Write(buffer);
+            if (buffer.Length < WorthAnotherThread)
+            {
+                _hash.AppendData(buffer);
+                target.Write(buffer);
+                return;
+            }
+            fixed (byte* pointer = buffer)
+            {
+                var (address, length) = ((nint)pointer, buffer.Length);
+                var hashing = Task.Run(() => _hash.AppendData(new ReadOnlySpan<byte>((void*)address, length)));
+                try
+                {
+                    target.Write(buffer);
+                }
+                finally
+                {
+                    hashing.Wait(); // it reads the caller's memory
+                }
+            }
         }
 
         public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));

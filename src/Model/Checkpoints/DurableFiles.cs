@@ -6,6 +6,8 @@ namespace Streaming.Model.Checkpoints;
 public static class DurableFiles
 {
     private const int ReadOnly = 0; // O_RDONLY
+    private const int CurrentFolder = -100; // AT_FDCWD
+    private const uint Exchange = 2; // RENAME_EXCHANGE
 
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
@@ -19,8 +21,16 @@ public static class DurableFiles
     [DllImport("libc", SetLastError = true)]
     private static extern int rename([MarshalAs(UnmanagedType.LPUTF8Str)] string from, [MarshalAs(UnmanagedType.LPUTF8Str)] string to);
 
+    [DllImport("libc", SetLastError = true)]
+    private static extern int renameat2(int fromFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string from, int toFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string to, uint flags);
+
     /// <summary>Makes the names in a folder durable.</summary>
-    public static void SyncFolder(string path)
+    public static void SyncFolder(string path) => Sync(path);
+
+    /// <summary>Makes what others have written to a file durable.</summary>
+    public static void SyncFile(string path) => Sync(path);
+
+    private static void Sync(string path)
     {
         var descriptor = open(path, ReadOnly);
         if (descriptor < 0)
@@ -41,6 +51,65 @@ public static class DurableFiles
     {
         if (rename(from, to) != 0)
             throw Failure(to);
+    }
+
+    /// <summary>
+    /// Gives <paramref name="from"/> the name <paramref name="to"/> in one move: at no moment is there nothing of that name. What
+    /// bore it bears the name <paramref name="from"/> afterwards.
+    /// </summary>
+    public static void Replace(string from, string to)
+    {
+        if (!Path.Exists(to))
+        {
+            Rename(from, to);
+            return;
+        }
+        if (!Directory.Exists(to))
+            throw new IOException($"{to} is a file, and a folder is to bear that name");
+        if (renameat2(CurrentFolder, from, CurrentFolder, to, Exchange) == 0)
+            return;
+        // A file system that cannot exchange: the older checkpoints stand while the name is missing.
+        var aside = $"{from}-replaced";
+        Rename(to, aside);
+        Rename(from, to);
+        Rename(aside, from);
+    }
+
+    /// <summary>Bytes that this user may still write to the disk of a folder; null where that cannot be told.</summary>
+    public static long? FreeBytes(string folder)
+    {
+        try
+        {
+            return new DriveInfo(folder).AvailableFreeSpace;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Removes what an interrupted <see cref="Point"/> left behind.</summary>
+    public static void ClearLeftovers(string link)
+    {
+        foreach (var leftover in Directory.GetFileSystemEntries(Path.GetDirectoryName(link)!, Path.GetFileName(link) + ".*"))
+        {
+            try
+            {
+                File.Delete(leftover);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // The next start clears it away.
+            }
+        }
+    }
+
+    /// <summary>The full path that a link of <see cref="Point"/> leads to, whether there is something or not; null where there is no link.</summary>
+    public static string? Target(string link)
+    {
+        if (new FileInfo(link).LinkTarget is { } name)
+            return Path.Combine(Path.GetDirectoryName(link)!, name);
+        return Resolve(link) is var path && path != link ? path : null;
     }
 
     /// <summary>

@@ -1,55 +1,114 @@
+using System.Diagnostics;
 using Streaming.Model.Engines;
 using Streaming.Model.Parameters;
 
 namespace Streaming.Model.Checkpoints;
 
 /// <summary>
-/// An engine's state, copied to the host. It is taken on the training thread; whoever writes it to disk then has all the
-/// time it needs. Twelve bytes a parameter.
+/// An engine's state at one step, apart from the engine: training goes on while it is written. Several may hold it; its memory
+/// is free once the last one lets go.
 /// </summary>
-public sealed class EngineSnapshot : IWeightSource
+public abstract class EngineSnapshot(MistralConfig model) : IWeightSource
 {
-    private EngineSnapshot(MistralConfig model, IReadOnlyList<ParameterSnapshot> parameters) => (Model, Parameters) = (model, parameters);
+    private int _holders = 1;
+    private long _stalledTicks;
 
-    public MistralConfig Model { get; }
+    public MistralConfig Model => model;
 
     /// <summary>Optimiser steps that the engine had taken.</summary>
-    public long OptimizerStep { get; private set; }
+    public long OptimizerStep { get; protected set; }
 
     /// <summary>The engine's loss scale; null where it has none.</summary>
-    public LossScaling? LossScale { get; private set; }
+    public LossScaling? LossScale { get; protected set; }
 
-    public IReadOnlyList<ParameterSnapshot> Parameters { get; }
+    /// <summary>By the order of the checkpoint's files. Readable on any threads at once, after <see cref="Wait"/>.</summary>
+    public abstract IReadOnlyList<ParameterSnapshot> Parameters { get; }
 
-    /// <summary>Copies the engine's weights and moments. Call it on the engine's thread, between steps.</summary>
+    /// <summary>Time that training has stood still for the copy so far.</summary>
+    public TimeSpan Stall => TimeSpan.FromTicks(Interlocked.Read(ref _stalledTicks));
+
+    /// <summary>Float32 values a parameter has in it: weight, first and second moment.</summary>
+    public const int ValuesPerParameter = 3;
+
+    /// <summary>Elements of all parameters.</summary>
+    public long ParameterCount => Parameters.Sum(parameter => parameter.Count);
+
+    /// <summary>Copies an engine's weights and moments to the host and returns once they are there. Call it on the engine's thread, between steps.</summary>
     /// <param name="engine">The engine.</param>
-    /// <param name="reuse">An older snapshot of the same engine that nobody reads any more: its arrays are overwritten and it is returned.</param>
-    public static EngineSnapshot Take(ITrainingEngine engine, EngineSnapshot? reuse = null)
+    /// <param name="reuse">An older snapshot made here of the same engine, that nobody reads any more: it is overwritten and returned.</param>
+    public static EngineSnapshot Take(ITrainingEngine engine, EngineSnapshot? reuse = null) => HostSnapshot.Take(engine, reuse);
+
+    /// <summary>Waits until the copy is complete; called by whoever reads it, on any thread.</summary>
+    public virtual void Wait()
     {
-        var snapshot = reuse ?? new EngineSnapshot(engine.Model, [.. engine.Parameters.Select(ParameterSnapshot.Empty)]);
-        if (snapshot.Parameters.Count != engine.Parameters.Count)
-            throw new ArgumentException("the snapshot to reuse is of another model", nameof(reuse));
-        for (var i = 0; i < snapshot.Parameters.Count; i++)
-        {
-            engine.Parameters[i].Read(StateKind.Weight, snapshot.Parameters[i].Weight);
-            engine.Parameters[i].Read(StateKind.FirstMoment, snapshot.Parameters[i].FirstMoment);
-            engine.Parameters[i].Read(StateKind.SecondMoment, snapshot.Parameters[i].SecondMoment);
-        }
-        snapshot.OptimizerStep = engine.Step;
-        snapshot.LossScale = engine.LossScale;
-        return snapshot;
+    }
+
+    /// <summary>One more holds it.</summary>
+    public EngineSnapshot Hold()
+    {
+        Interlocked.Increment(ref _holders);
+        return this;
+    }
+
+    /// <summary>One holds it no longer.</summary>
+    public void Release()
+    {
+        var holders = Interlocked.Decrement(ref _holders);
+        Released(holders);
+        if (holders == 0)
+            Free();
+    }
+
+    /// <summary>How many hold it.</summary>
+    protected int Holders => Volatile.Read(ref _holders);
+
+    /// <summary>One let go, on any thread.</summary>
+    /// <param name="holders">How many still hold it.</param>
+    protected virtual void Released(int holders)
+    {
     }
 
     public void Read(ModelParameter parameter, Span<float> destination) =>
-        Parameters.First(candidate => candidate.Name == parameter.Name).Weight.CopyTo(destination);
+        Parameters.First(candidate => candidate.Name == parameter.Name).Read(StateKind.Weight, destination);
+
+    /// <summary>Notes that training stood still from a <see cref="Stopwatch"/>'s time until now.</summary>
+    protected void AddStall(long since) => Interlocked.Add(ref _stalledTicks, Stopwatch.GetElapsedTime(since).Ticks);
+
+    /// <summary>Forgets the time of an earlier use.</summary>
+    protected void ClearStall() => Interlocked.Exchange(ref _stalledTicks, 0);
+
+    /// <summary>Nobody reads it any more.</summary>
+    protected virtual void Free()
+    {
+    }
 }
 
-/// <summary>One parameter's float32 state.</summary>
-public sealed record ParameterSnapshot(string Name, IReadOnlyList<long> Shape, float[] Weight, float[] FirstMoment, float[] SecondMoment)
+/// <summary>One parameter of a snapshot, in float32 whatever it is kept in.</summary>
+public abstract class ParameterSnapshot(string name, IReadOnlyList<long> shape)
 {
-    internal static ParameterSnapshot Empty(IParameterState parameter)
+    public string Name => name;
+
+    public IReadOnlyList<long> Shape => shape;
+
+    public long Count { get; } = shape.Aggregate(1L, (product, size) => product * size);
+
+    /// <summary>A copy of the weight.</summary>
+    public float[] Weight => Copy(StateKind.Weight);
+
+    /// <summary>A copy of the first moment.</summary>
+    public float[] FirstMoment => Copy(StateKind.FirstMoment);
+
+    /// <summary>A copy of the second moment.</summary>
+    public float[] SecondMoment => Copy(StateKind.SecondMoment);
+
+    /// <param name="kind">Weight or a moment.</param>
+    /// <param name="destination">Takes all <see cref="Count"/> values.</param>
+    public abstract void Read(StateKind kind, Span<float> destination);
+
+    private float[] Copy(StateKind kind)
     {
-        var count = parameter.Shape.Aggregate(1L, (product, size) => product * size);
-        return new(parameter.Name, parameter.Shape, new float[count], new float[count], new float[count]);
+        var values = new float[Count];
+        Read(kind, values);
+        return values;
     }
 }

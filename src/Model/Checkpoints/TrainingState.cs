@@ -18,6 +18,15 @@ public sealed record TrainingState
     /// <summary>The last steps' losses, oldest first.</summary>
     public IReadOnlyList<float> Losses { get; init; } = [];
 
+    /// <summary>The last steps' gradient norms, oldest first.</summary>
+    public IReadOnlyList<float> GradientNorms { get; init; } = [];
+
+    /// <summary>Mean cross-entropy on the held-out text at this very step; null where it was not evaluated.</summary>
+    public double? EvaluationLoss { get; init; }
+
+    /// <summary>Batches that were taken from the text and not trained on, in order of their steps.</summary>
+    public IReadOnlyList<SkippedBatches> Skipped { get; init; } = [];
+
     /// <summary>The run's seed.</summary>
     public int Seed { get; init; }
 
@@ -51,3 +60,9 @@ public sealed record TrainingState
         }
     }
 }
+
+/// <summary>Batches that were taken from the text and not trained on.</summary>
+/// <param name="Step">The step before which they were taken.</param>
+/// <param name="Batches">How many.</param>
+/// <param name="Reason">What they had led to.</param>
+public sealed record SkippedBatches(long Step, long Batches, string Reason);

@@ -1,3 +1,5 @@
+using Streaming.Model.Checkpoints;
+
 namespace Streaming.Model.Engines;
 
 /// <summary>
@@ -34,6 +36,18 @@ public interface ITrainingEngine : IDisposable
     {
         get => null;
         set { }
+    }
+
+    /// <summary>
+    /// Begins to copy weights, moments, the count of steps and the loss scale. Passes may go on at once; the next <see cref="Update"/>
+    /// waits where the copy is not complete. Where the engine has no way of its own, the copy is complete when this returns.
+    /// </summary>
+    /// <param name="reuse">An older snapshot of this engine that nobody reads any more: its memory is used again.</param>
+    EngineSnapshot Capture(EngineSnapshot? reuse = null) => EngineSnapshot.Take(this, reuse);
+
+    /// <summary>Gets the memory that <see cref="Capture"/> needs, on another thread, so that the first one does not wait for it.</summary>
+    void PrepareCapture()
+    {
     }
 
     /// <summary>The state a checkpoint holds: float32 weights and moments by parameter name, in the checkpoint's order.</summary>

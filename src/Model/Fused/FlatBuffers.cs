@@ -1,3 +1,4 @@
+using System.Buffers;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
@@ -17,7 +18,7 @@ internal sealed class FlatBuffers
     private readonly IDeviceMemory _device, _home;
     private readonly ParameterLayout _layout;
     private readonly bool _half;
-    private readonly AddressMap _high = new(sizeof(ushort)), _low, _gradient = new(sizeof(float));
+    private readonly AddressMap _high, _low, _gradient;
 
     /// <param name="halfPrecision">fp16 weights beside whole float32 masters, instead of float32 in a bf16 and a 16-bit part.</param>
     /// <param name="host">Where offloaded state lies; null offloads nothing.</param>
@@ -26,7 +27,7 @@ internal sealed class FlatBuffers
         (_device, _layout, _half, Host) = (device, layout, halfPrecision, host);
         _home = host?.Memory ?? device;
         LowBytes = LowBytesFor(halfPrecision);
-        _low = new(LowBytes);
+        (_high, _low, _gradient) = (new(sizeof(ushort)), new(LowBytes), new(sizeof(float)));
         switch (host?.Level ?? OffloadLevel.None)
         {
             case OffloadLevel.None:
@@ -54,6 +55,13 @@ internal sealed class FlatBuffers
         }
         ClearGradients();
         ClearScalars();
+    }
+
+    private FlatBuffers(FlatBuffers other, IDeviceMemory memory)
+    {
+        (_device, _home, _layout, _half, LowBytes, Host) = (memory, memory, other._layout, other._half, other.LowBytes, other.Host);
+        (_high, _low, _gradient, Scalars, NormSums) = (other._high, other._low, other._gradient, other.Scalars, other.NormSums);
+        Moments = other.Moments.Through(memory);
     }
 
     /// <summary>Where offloaded state lies; null where nothing is offloaded.</summary>
@@ -98,6 +106,9 @@ internal sealed class FlatBuffers
 
     public static int LowBytesFor(bool halfPrecision) => halfPrecision ? sizeof(float) : sizeof(short);
 
+    /// <summary>The same addresses, read through another memory: one that has a copy of what lies there.</summary>
+    public FlatBuffers Through(IDeviceMemory memory) => new(this, memory);
+
     public void ClearGradients()
     {
         if (Host is { Level: OffloadLevel.Parameters } host)
@@ -123,8 +134,8 @@ internal sealed class FlatBuffers
             _home.Download(destination, HomeLow(element));
             return;
         }
-        var high = new ushort[Math.Min(ChunkElements, destination.Length)];
-        var low = new short[high.Length];
+        var high = ArrayPool<ushort>.Shared.Rent(Math.Min(ChunkElements, destination.Length));
+        var low = ArrayPool<short>.Shared.Rent(high.Length);
         for (var start = 0; start < destination.Length; start += ChunkElements)
         {
             var count = Math.Min(ChunkElements, destination.Length - start);
@@ -132,6 +143,8 @@ internal sealed class FlatBuffers
             _home.Download(low.AsSpan(0, count), HomeLow(element + start));
             for (var i = 0; i < count; i++) destination[start + i] = MasterWeight.Join(high[i], low[i]);
         }
+        ArrayPool<ushort>.Shared.Return(high);
+        ArrayPool<short>.Shared.Return(low);
     }
 
     /// <summary>The sum since the last update.</summary>

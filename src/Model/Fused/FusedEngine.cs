@@ -1,3 +1,4 @@
+using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
@@ -40,6 +41,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true;
     private LossScaling? _lossScale;
+    private Task<FusedSnapshot?>? _nextSnapshot;
+    private FusedSnapshot? _capture;
+    private HomeSnapshot? _homeCapture;
 
     /// <summary>An engine with the weights of <paramref name="weights"/>.</summary>
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
@@ -147,6 +151,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public StepResult Update(double learningRate)
     {
+        _capture?.Settle();
+        _capture = null;
+        _homeCapture?.Settle();
         _offload?.BeforeUpdate();
         UploadScalars(_update.Scalars(learningRate, Step + 1));
         if (_offload is null) _updateGraph!.Launch();
@@ -158,6 +165,27 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         if (finite) Step++;
         if (_lossScale is not null) _lossScale = new(scalars.LossScale, (int)scalars.GoodSteps);
         return new StepResult(scalars.Loss, scalars.Norm, Skipped: !finite);
+    }
+
+    public void PrepareCapture()
+    {
+        if (_offload is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+    }
+
+    public EngineSnapshot Capture(EngineSnapshot? reuse = null)
+    {
+        if (_offload is not null)
+        {
+            _homeCapture ??= new HomeSnapshot(this, _device, _buffers.Flat, _layout, _offload.Update.Finish);
+            _homeCapture.Begin(this);
+            return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
+        }
+        _capture?.Settle();
+        PrepareCapture();
+        var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
+        if (snapshot is null) return EngineSnapshot.Take(this, reuse); // no page-locked memory
+        snapshot.Begin(this);
+        return _capture = snapshot;
     }
 
     public double Evaluate(MicroBatch batch)
@@ -414,6 +442,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public void Dispose()
     {
+        _capture?.Settle();
+        _homeCapture?.Settle();
         _device.Synchronize();
         _graphs.Dispose();
         _offload?.Dispose();
@@ -423,6 +453,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _muonProducts?.Dispose();
         _kernels.Dispose();
         _device.Dispose();
+        _homeCapture?.Release();
         _hostMemory?.Dispose();
     }
 }

@@ -28,12 +28,17 @@ internal sealed class MomentBuffers
         if (ReferenceEquals(device, memory)) Clear(); // host memory comes as zeros
     }
 
+    private MomentBuffers(MomentBuffers other, IDeviceMemory memory) => (_memory, Plan, Base, CodeValues) = (memory, other.Plan, other.Base, other.CodeValues);
+
     public MomentPlan Plan { get; }
 
     public nint Base { get; }
 
     /// <summary>What the kernel <c>adamw_8bit</c> takes as <c>values</c>.</summary>
     public nint CodeValues { get; }
+
+    /// <inheritdoc cref="FlatBuffers.Through"/>
+    public MomentBuffers Through(IDeviceMemory memory) => new(this, memory);
 
     public void Clear() => _memory.Clear(Base, Plan.Bytes);
 

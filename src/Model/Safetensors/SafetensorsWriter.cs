@@ -14,6 +14,9 @@ public sealed class SafetensorsWriter
 {
     private const int ChunkElements = 1 << 15;
 
+    /// <summary>Of what is written as it is: large pieces let a stream that hashes work beside the one that writes.</summary>
+    private const int WholeElements = 1 << 21;
+
     private readonly Stream _stream;
     private readonly IReadOnlyList<TensorEntry> _tensors;
     private int _written;
@@ -47,8 +50,8 @@ public sealed class SafetensorsWriter
         var tensor = Next(values.Length);
         if (tensor.Type == TensorType.F32 && BitConverter.IsLittleEndian)
         {
-            for (; values.Length > ChunkElements; values = values[ChunkElements..])
-                _stream.Write(MemoryMarshal.AsBytes(values[..ChunkElements]));
+            for (; values.Length > WholeElements; values = values[WholeElements..])
+                _stream.Write(MemoryMarshal.AsBytes(values[..WholeElements]));
             _stream.Write(MemoryMarshal.AsBytes(values));
             return;
         }

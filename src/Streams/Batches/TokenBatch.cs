@@ -12,4 +12,10 @@ public sealed record TokenBatch(int[] Tokens, int Rows, int BlockSize, PipelineC
     /// too, so that attention is cut there. Null where documents are not told apart.
     /// </summary>
     public int[]? DocumentStarts { get; init; }
+
+    /// <summary>
+    /// What the batch is made of, row by row; null where it is not recorded (<see cref="PipelineOptions.RecordDocuments"/>). Of a block from
+    /// the token cache there is one piece, which names the document that the block ends in.
+    /// </summary>
+    public IReadOnlyList<BatchDocument>? Documents { get; init; }
 }

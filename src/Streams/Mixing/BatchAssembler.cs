@@ -18,6 +18,7 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
         [.. start.Sources.Select(source => source.Weight)], start.Sources.Select(source => source.BlocksMixed), start.Sources.Select(source => source.EndedAfter is not null));
     private readonly (SourcePlace Place, long Tokens, bool IsNew)[] _taken = [.. start.Sources.Select(source => (source.Place, source.Tokens, false))];
     private readonly TokenBuffer? _documentStarts = options.DocumentMask ? new TokenBuffer() : null;
+    private readonly List<BatchDocument>? _documents = options.RecordDocuments ? [] : null;
     private int[] _batch = arrays.Rent();
     private int _rows;
 
@@ -34,6 +35,7 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
         blocks[block].CopyTo(_batch.AsSpan(begin));
         if (_documentStarts is not null)
             AddStarts(_documentStarts, begin, blocks, block);
+        _documents?.AddRange(DocumentsOf(source, blocks, block));
         _mixer.Take(source);
         _taken[source] = (blocks.PlaceAfter(block), _taken[source].Tokens + options.BlockSize, true);
         statistics.Sources[source].AddTokens(options.BlockSize);
@@ -68,7 +70,9 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
         var batch = new TokenBatch(tokens, _rows, options.BlockSize, start with { Sources = [.. _sources] })
         {
             DocumentStarts = _documentStarts?.Span.ToArray(),
+            Documents = _documents?.ToArray(),
         };
+        _documents?.Clear();
         _documentStarts?.Clear();
         _batch = arrays.Rent();
         _rows = 0;
@@ -83,6 +87,20 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
             return Emit();
         statistics.AddDropped(_rows * options.BlockSize);
         return null;
+    }
+
+    private IEnumerable<BatchDocument> DocumentsOf(int source, TokenBlocks blocks, int block)
+    {
+        var files = start.Sources[source].Files;
+        var row = _rows - 1;
+        var known = false;
+        foreach (var (begin, count, position) in blocks.DocumentsIn(block))
+        {
+            known = true;
+            yield return new(options.Sources[source].Name, files[position.File].Name, position, row, begin, count);
+        }
+        if (!known)
+            yield return new(options.Sources[source].Name, files[blocks.PlaceAfter(block).Position.File].Name, blocks.PlaceAfter(block).Position, row, 0, options.BlockSize);
     }
 
     private void AddStarts(TokenBuffer starts, int begin, TokenBlocks blocks, int block)

@@ -91,6 +91,7 @@ internal sealed class BlockPacker(
                 var count = Math.Min(room.Length, document.TokenEnd - _taken);
                 tokens.Slice(_taken, count).CopyTo(room);
                 _taken += count;
+                _blocks.Record(count, document.Position);
                 _blocks.Advance(count, PlaceIn(input, document));
             }
             _documentBegin = document.TokenEnd;

@@ -1,17 +1,19 @@
 using System.Collections.Concurrent;
 using Streaming.Streams.Batches;
+using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Packing;
 
 /// <summary>Some blocks of one source, one after the other, and where the source stands after each.</summary>
-internal sealed class TokenBlocks(int blockSize)
+internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
 {
     /// <summary>Tokens that are enough for one element to cost little beside them.</summary>
     private const int EnoughTokens = 1 << 14;
 
     private readonly int[] _tokens = new int[Capacity(blockSize) * blockSize];
     private readonly SourcePlace[] _places = new SourcePlace[Capacity(blockSize)];
+    private readonly List<(int Token, int Count, SourcePosition Position)> _documents = [];
 
     /// <summary>The first block that is to be used.</summary>
     public int First { get; private set; }
@@ -48,6 +50,17 @@ internal sealed class TokenBlocks(int blockSize)
         }
     }
 
+    /// <summary>The pieces of documents in a block: where they begin in it, their tokens, where the document begins in the text.</summary>
+    public IEnumerable<(int Start, int Count, SourcePosition Position)> DocumentsIn(int block) =>
+        _documents.Where(document => document.Token / blockSize == block).Select(document => (document.Token % blockSize, document.Count, document.Position));
+
+    /// <summary>Notes, where that is wanted, of which document the tokens are that are counted next.</summary>
+    public void Record(int count, in SourcePosition document)
+    {
+        if (recordsDocuments)
+            _documents.Add((Count * blockSize + Pending, count, document));
+    }
+
     /// <summary>Notes that a document begins with a token that is still to come.</summary>
     /// <param name="ahead">So many tokens before it.</param>
     public void BeginDocument(int ahead = 0) => DocumentStarts.Add(Count * blockSize + Pending + ahead);
@@ -79,6 +92,8 @@ internal sealed class TokenBlocks(int blockSize)
         foreach (var moved in starts[kept..])
             next.DocumentStarts.Add(moved - start);
         DocumentStarts.Truncate(kept);
+        next._documents.AddRange(_documents.Where(document => document.Token >= start).Select(document => document with { Token = document.Token - start }));
+        _documents.RemoveAll(document => document.Token >= start);
         Pending = 0;
     }
 
@@ -86,17 +101,18 @@ internal sealed class TokenBlocks(int blockSize)
     {
         First = Count = Pending = 0;
         DocumentStarts.Clear();
+        _documents.Clear();
     }
 
     private static int Capacity(int blockSize) => Math.Max(1, EnoughTokens / blockSize);
 }
 
 /// <summary>Keeps elements for reuse. Thread-safe.</summary>
-internal sealed class TokenBlocksPool(int blockSize)
+internal sealed class TokenBlocksPool(int blockSize, bool recordsDocuments = false)
 {
     private readonly ConcurrentBag<TokenBlocks> _elements = [];
 
-    public TokenBlocks Rent() => _elements.TryTake(out var element) ? element : new TokenBlocks(blockSize);
+    public TokenBlocks Rent() => _elements.TryTake(out var element) ? element : new TokenBlocks(blockSize, recordsDocuments);
 
     public void Return(TokenBlocks element)
     {

@@ -4,7 +4,7 @@ namespace Streaming.Streams.Sources;
 /// The text cannot be read: a missing file, an empty glob, a damaged archive, a cursor that does not fit. The message is
 /// one sentence for the user, which names the thing and the remedy.
 /// </summary>
-public sealed class SourceException : Exception
+public class SourceException : Exception
 {
     public SourceException(string message) : base(message) { }
 

@@ -102,8 +102,10 @@ internal sealed class SourceText : ForwardStream, ISeekPoints
             _ => exception.Message.TrimEnd('.'),
         };
         var place = position.Line > 0 || position.Record == 0 ? $"line {position.Line}" : $"record {position.Record}";
-        return new SourceException(
-            $"{file.Name} cannot be read past {place} (byte {position.Offset} of its text): {reason}; replace the file or take it out of the sources.", exception);
+        var what = $"{file.Name} cannot be read past {place} (byte {position.Offset} of its text): {reason}";
+        return exception is IOException and not EndOfStreamException
+            ? new SourceOutageException($"{what}; check the disk or the network.", exception)
+            : new SourceException($"{what}; replace the file or take it out of the sources.", exception);
     }
 
     private static void Skip(SourceFile file, Stream text, long count, ref long reached, CancellationToken stop)

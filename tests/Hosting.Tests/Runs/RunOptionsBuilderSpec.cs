@@ -55,7 +55,15 @@ public sealed class RunOptionsBuilderSpec
         { "training.eval-batches", "3", "Evaluation.Batches", 3 },
         { "training.save-steps", "3", "Checkpoints.SaveSteps", 3L },
         { "training.save-total-limit", "7", "Checkpoints.SaveTotalLimit", 7 },
+        { "training.save-minutes", "1.5", "Checkpoints.SaveInterval", TimeSpan.FromSeconds(90) },
+        { "training.load-best-model-at-end", "true", "Checkpoints.LoadBestAtEnd", true },
         { "training.max-rollbacks", "7", "Training.MaxRollbacks", 7 },
+        { "training.restart-delay", "7s", "Training.RestartDelay", TimeSpan.FromSeconds(7) },
+        { "training.spike-z-score", "7.5", "Training.SpikeZScore", 7.5 },
+        { "training.spike-window", "7", "Training.SpikeWindow", 7 },
+        { "training.spike-skip-steps", "7", "Training.SpikeSkipSteps", 7 },
+        { "run.record-tokens", "true", "Checkpoints.RecordTokens", true },
+        { "faults.plan", "engine@7", "Faults.Plan", "engine@7" },
         { "training.seed", "3", "Training.Seed", 3 },
         { "sample.prompt", "猫", "Evaluation.SamplePrompt", "猫" },
         { "sample.max-new-tokens", "3", "Evaluation.SampleTokens", 3 },
@@ -96,7 +104,7 @@ public sealed class RunOptionsBuilderSpec
     public void Every_key_is_mapped()
     {
         // model.config is read, metrics and the tokenizer's folder are this project's own, and some say nothing without another.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
         var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }

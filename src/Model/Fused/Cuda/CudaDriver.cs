@@ -8,8 +8,9 @@ internal static unsafe partial class CudaDriver
     private const string Library = "libcuda.so.1";
 
     public const int CaptureRelaxed = 2;
-    public const uint StreamNonBlocking = 1, EventWithoutTiming = 2, EventWaitExternal = 1;
+    public const uint StreamNonBlocking = 1, EventDisableTiming = 2, EventWaitExternal = 1;
     public const uint HostPortable = 1, HostMapped = 2;
+    public const int NotReady = 600;
     public const int ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76, MultiprocessorCount = 16;
 
     [LibraryImport(Library)] public static partial int cuInit(uint flags);
@@ -31,6 +32,7 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuMemHostUnregister(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoHAsync_v2(nint target, nint source, nuint bytes, nint stream);
+    [LibraryImport(Library)] public static partial int cuMemcpyAsync(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoD_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoH_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
@@ -49,6 +51,7 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(Library)] public static partial int cuEventCreate(out nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuEventRecord(nint @event, nint stream);
+    [LibraryImport(Library)] public static partial int cuEventQuery(nint @event);
     [LibraryImport(Library)] public static partial int cuEventSynchronize(nint @event);
     [LibraryImport(Library)] public static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
     [LibraryImport(Library)] public static partial int cuEventDestroy_v2(nint @event);

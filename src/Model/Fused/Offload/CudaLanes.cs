@@ -39,7 +39,7 @@ internal sealed class CudaLanes : ILanes, IDisposable
 
     public void Clear(Lane lane, nint pointer, long bytes) => Check(cuMemsetD32Async(pointer, 0, (nuint)(bytes / 4), Stream(lane)), "clear memory");
 
-    public Mark NewMark() => new(NewEvent(EventWithoutTiming));
+    public Mark NewMark() => new(NewEvent(EventDisableTiming));
 
     public void Record(Mark mark, Lane lane)
     {

@@ -79,6 +79,9 @@ public sealed unsafe class HostDecoder : IDecoder
 
     public int MaxTokensInPass => PassTokens;
 
+    /// <summary>Bytes of weights that a pass over one token reads: all matrices, of the embedding one row.</summary>
+    public long WeightBytesAToken => _layers.Sum(layer => layer.Bytes) + _output.Bytes;
+
     public int Length(int slot)
     {
         DecoderChecks.CheckSlot(this, slot);

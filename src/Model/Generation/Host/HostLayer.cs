@@ -26,6 +26,7 @@ internal sealed class HostLayer
     public HostMatrix Gate { get; } // (F, D)
     public HostMatrix Up { get; } // (F, D)
     public HostMatrix Down { get; } // (D, F)
+    public long Bytes => Query.Bytes + Key.Bytes + Value.Bytes + AttentionOutput.Bytes + Gate.Bytes + Up.Bytes + Down.Bytes;
     public float[] AttentionNorm { get; } // (D)
     public float[] FeedForwardNorm { get; } // (D)
 }

@@ -11,6 +11,8 @@ internal readonly unsafe record struct HostMatrix(nint Data, TensorType Type, in
 {
     private long RowBytes => (long)Columns * (Type == TensorType.F32 ? sizeof(float) : sizeof(ushort));
 
+    public long Bytes => Rows * RowBytes;
+
     public byte* Row(int row) => (byte*)Data + row * RowBytes;
 
     /// <summary>Copies a row as float32.</summary>

@@ -285,7 +285,7 @@ internal sealed class HttpReadStream : Stream
         if (interruption?.RetryAfter is { } asked && asked > delay)
             delay = asked;
         if (_failures >= tries || delay > Max(_options.LongestRetryAfter, _options.LongestDelay))
-            throw new SourceException(
+            throw new SourceOutageException(
                 $"{_address.Name} cannot be read past byte {_position}: {what}, after {_failures} {(_failures == 1 ? "try" : "tries")} in a row"
                 + $"{(_failures < tries ? $" with a wish to be asked again in {delay.TotalMinutes:0} minutes" : "")}; check the server and the network.", cause);
         _options.OnNotice?.Invoke($"{_address.Name}: {what} at byte {_position}; try {_failures + 1} of {tries} in {delay.TotalSeconds:0.0} s.");

@@ -1,0 +1,141 @@
+using System.Text.Json;
+using Streaming.Hosting.Configuration;
+using Streaming.Model;
+using Streaming.Streams.Text;
+using Streaming.Streams.Tokenization;
+
+namespace Streaming.Hosting.Generation;
+
+/// <summary>
+/// A Hugging Face folder that generates: its shape, its tokenizer and what ends a text. Errors: <see cref="UserErrorException"/>,
+/// one sentence.
+/// </summary>
+internal sealed class ModelFolder
+{
+    private const string TokenizerFile = "tokenizer.model", AlternativeTokenizerFile = "spiece.model";
+
+    private ModelFolder(string path, MistralConfig config, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    {
+        (Path, Config, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizer, endTokens, beginsWithBos);
+        Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
+    }
+
+    public string Path { get; }
+
+    /// <summary>The folder's own name, by which the API lists the model.</summary>
+    public string Name { get; }
+
+    public MistralConfig Config { get; }
+
+    public UnigramTokenizer Tokenizer { get; }
+
+    /// <summary>Tokens that end a text: <c>eos_token_id</c> of <c>generation_config.json</c>, else of <c>config.json</c>.</summary>
+    public IReadOnlyList<int> EndTokens { get; }
+
+    /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, and not where it says nothing.</summary>
+    public bool BeginsWithBos { get; }
+
+    /// <param name="path">A folder as Transformers writes it, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
+    /// <param name="tokenizer">A SentencePiece model; null takes the folder's.</param>
+    public static ModelFolder Open(string path, string? tokenizer = null)
+    {
+        var folder = Resolve(path);
+        var config = LoadConfig(folder);
+        var file = tokenizer ?? FindTokenizer(folder);
+        var pieces = LoadTokenizer(file);
+        if (pieces.VocabularySize > config.VocabularySize)
+            throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
+        return new ModelFolder(folder, config, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token"));
+    }
+
+    /// <summary>The ids of a prompt; empty where it has none.</summary>
+    public int[] Encode(string text)
+    {
+        var ids = new TokenBuffer();
+        if (BeginsWithBos && (Tokenizer.BosId ?? Config.BosTokenId) is { } begin)
+            ids.Add(begin);
+        var first = ids.Count;
+        Tokenizer.CreateEncoder().Encode(text, ids);
+        return ids.Count == first ? [] : ids.Span.ToArray();
+    }
+
+    /// <summary>The folder that holds <c>config.json</c>: the path, its target, or the newest checkpoint of the run there.</summary>
+    public static string Resolve(string path)
+    {
+        var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
+        if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && Directory.Exists(newest))
+            path = newest;
+        if (!Directory.Exists(path))
+            throw new UserErrorException($"--model: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
+        // "latest" moves on while a run trains: what is opened is the checkpoint that it points at now.
+        return Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? System.IO.Path.GetFullPath(path);
+    }
+
+    private static MistralConfig LoadConfig(string folder)
+    {
+        try
+        {
+            return MistralConfig.Load(folder);
+        }
+        catch (ModelException mistake)
+        {
+            throw new UserErrorException($"--model: {mistake.Message.TrimEnd('.')}.");
+        }
+    }
+
+    private static string FindTokenizer(string folder)
+    {
+        foreach (var name in new[] { TokenizerFile, AlternativeTokenizerFile })
+        {
+            if (File.Exists(System.IO.Path.Combine(folder, name)))
+                return System.IO.Path.Combine(folder, name);
+        }
+        throw new UserErrorException($"--model: {folder} holds no {TokenizerFile}; give a SentencePiece model with --tokenizer.");
+    }
+
+    private static UnigramTokenizer LoadTokenizer(string path)
+    {
+        try
+        {
+            return UnigramTokenizer.Load(path);
+        }
+        catch (Exception mistake) when (mistake is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"--tokenizer: {mistake.Message.TrimEnd('.')}.");
+        }
+    }
+
+    private static IReadOnlyList<int> ReadEndTokens(string folder, MistralConfig config)
+    {
+        foreach (var file in new[] { "generation_config.json", "config.json" })
+        {
+            using var json = TryParse(System.IO.Path.Combine(folder, file));
+            if (json?.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("eos_token_id", out var value))
+                continue;
+            if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var one) && (uint)one < (uint)config.VocabularySize)
+                return [one];
+            if (value.ValueKind == JsonValueKind.Array)
+                return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.GetInt32()).Where(id => (uint)id < (uint)config.VocabularySize)];
+        }
+        return config.EosTokenId is { } end ? [end] : [];
+    }
+
+    private static bool ReadSwitch(string folder, string file, string key)
+    {
+        using var json = TryParse(System.IO.Path.Combine(folder, file));
+        return json?.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.True;
+    }
+
+    /// <summary>A file beside the model that Transformers may have written; null where it is missing or unreadable.</summary>
+    private static JsonDocument? TryParse(string path)
+    {
+        try
+        {
+            return File.Exists(path) && new FileInfo(path).Length < 1 << 24 ? JsonDocument.Parse(File.ReadAllBytes(path)) : null;
+        }
+        catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Text;
+using Streaming.Model.Engines;
+using Streaming.Model.Safetensors;
+
+namespace Streaming.Model.Checkpoints;
+
+/// <summary>Writes the files of one checkpoint into a folder, each synced to disk; the weights and the moments at the same time.</summary>
+/// <param name="folder">Exists and is empty.</param>
+/// <param name="snapshot">The engine's state; waited for here.</param>
+/// <param name="before">Called with each file's path before it is written; may throw.</param>
+internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Action<string>? before)
+{
+    private readonly Checksums _sums = new();
+
+    /// <exception cref="NonFiniteWeightsException">A weight is not a number.</exception>
+    public void Write(TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline)
+    {
+        WriteFile(Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
+        snapshot.Wait();
+        InParallel(
+            () => WriteFile(Checkpoint.Weights, WriteWeights),
+            () => WriteFile(Checkpoint.Optimizer, WriteMoments));
+        if (tokenizer is not null)
+        {
+            using var source = File.OpenRead(tokenizer);
+            WriteFile(Checkpoint.Tokenizer, source.CopyTo);
+        }
+        if (pipeline.Count > 0)
+        {
+            var below = Path.Combine(folder, Checkpoint.Pipeline);
+            Directory.CreateDirectory(below);
+            foreach (var (name, write) in pipeline)
+                WriteFile($"{Checkpoint.Pipeline}/{name}", write);
+            DurableFiles.SyncFolder(below);
+        }
+        WriteFile(Checkpoint.State, stream => stream.Write(state.ToJson()));
+        before?.Invoke(Path.Combine(folder, Checksums.FileName));
+        _sums.Save(folder);
+        DurableFiles.SyncFolder(folder);
+    }
+
+    private void WriteFile(string name, Action<Stream> write)
+    {
+        before?.Invoke(Path.Combine(folder, name));
+        _sums.WriteFile(folder, name, write);
+    }
+
+    private void WriteWeights(Stream stream)
+    {
+        var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)));
+        var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
+        foreach (var parameter in snapshot.Parameters)
+        {
+            var weight = values.AsSpan(0, (int)parameter.Count);
+            parameter.Read(StateKind.Weight, weight);
+            if (!AllFinite(weight))
+                throw new NonFiniteWeightsException(parameter.Name);
+            writer.Write(weight);
+        }
+        writer.Complete();
+    }
+
+    private void WriteMoments(Stream stream)
+    {
+        var writer = SafetensorsWriter.Begin(
+            stream,
+            snapshot.Parameters.SelectMany(parameter => new[]
+            {
+                (Checkpoint.FirstMoment + parameter.Name, TensorType.F32, parameter.Shape),
+                (Checkpoint.SecondMoment + parameter.Name, TensorType.F32, parameter.Shape),
+            }),
+            OptimizerMetadata());
+        var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
+        foreach (var parameter in snapshot.Parameters)
+        {
+            var moment = values.AsSpan(0, (int)parameter.Count);
+            parameter.Read(StateKind.FirstMoment, moment);
+            writer.Write(moment);
+            parameter.Read(StateKind.SecondMoment, moment);
+            writer.Write(moment);
+        }
+        writer.Complete();
+    }
+
+    private Dictionary<string, string> OptimizerMetadata()
+    {
+        var metadata = new Dictionary<string, string> { [Checkpoint.OptimizerStep] = snapshot.OptimizerStep.ToString(CultureInfo.InvariantCulture) };
+        if (snapshot.LossScale is { } scaling)
+        {
+            metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
+            metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
+        }
+        return metadata;
+    }
+
+    private static void InParallel(Action one, Action other)
+    {
+        var second = Task.Factory.StartNew(other, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            one();
+        }
+        finally
+        {
+            ((IAsyncResult)second).AsyncWaitHandle.WaitOne();
+        }
+        second.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Zero times a number is zero, unless the number is none.</summary>
+    private static bool AllFinite(ReadOnlySpan<float> values)
+    {
+        var sum = Vector<float>.Zero;
+        var vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        foreach (var vector in vectors)
+            sum += vector * Vector<float>.Zero;
+        foreach (var value in values[(vectors.Length * Vector<float>.Count)..])
+            sum += new Vector<float>(value * 0);
+        return Vector.EqualsAll(sum, Vector<float>.Zero);
+    }
+}
