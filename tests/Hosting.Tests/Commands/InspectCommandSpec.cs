@@ -1,5 +1,5 @@
-using Streaming.Hosting.Commands;
 using Streaming.Actors;
+using Streaming.Hosting.Commands;
 using Streaming.Hosting.Terminal;
 using Streaming.Streams.Cleaning;
 
