@@ -176,8 +176,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         if (_offload is not null)
         {
-            _homeCapture ??= new HomeSnapshot(this, _device, _buffers.Flat, _layout, _offload.Update.Finish);
-            _homeCapture.Begin(this);
+            _homeCapture ??= new HomeSnapshot(Model, Parameters.Select(parameter => parameter.Name), _buffers.Flat, _layout, () =>
+            {
+                _device.Use();
+                _offload.Update.Finish();
+            }, HostLimits.Available);
+            _homeCapture.Begin(Step, _lossScale);
             return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
         }
         _capture?.Settle();

@@ -16,19 +16,24 @@ internal sealed unsafe class HomeSnapshot : EngineSnapshot, IDeviceMemory
     // The engine, and the run between two checkpoints: whoever holds it beside them reads.
     private const int IdleHolders = 2;
 
-    private readonly CudaDevice _device;
     private readonly Action _awaitHome;
+    private readonly Func<long> _freeBytes;
     private readonly (nint Address, long Bytes)[] _homes;
     private readonly HomeParameter[] _parameters;
     private readonly object _gate = new(); // waited on
     private HostBlock[]? _copies;
     private Task _copied = Task.CompletedTask;
 
+    /// <param name="model">The model.</param>
+    /// <param name="names">Its parameters in the checkpoint's order.</param>
+    /// <param name="buffers">Its offloaded state.</param>
+    /// <param name="layout">Of the buffers.</param>
     /// <param name="awaitHome">Waits until the last update's state is at home; on any thread.</param>
-    public HomeSnapshot(FusedEngine engine, CudaDevice device, FlatBuffers buffers, ParameterLayout layout, Action awaitHome)
-        : base(engine.Model)
+    /// <param name="freeBytes">Host memory that may be taken.</param>
+    public HomeSnapshot(MistralConfig model, IEnumerable<string> names, FlatBuffers buffers, ParameterLayout layout, Action awaitHome, Func<long> freeBytes)
+        : base(model)
     {
-        (_device, _awaitHome) = (device, awaitHome);
+        (_awaitHome, _freeBytes) = (awaitHome, freeBytes);
         _homes =
         [
             (buffers.Host!.High(0), layout.Count * sizeof(ushort)),
@@ -37,22 +42,21 @@ internal sealed unsafe class HomeSnapshot : EngineSnapshot, IDeviceMemory
         ];
         var frozen = buffers.Through(this);
         var entries = layout.Entries.ToDictionary(entry => entry.Name);
-        _parameters = [.. engine.Parameters.Select(parameter => new HomeParameter(new FusedParameter(frozen, entries[parameter.Name], () => { })))];
+        _parameters = [.. names.Select(name => new HomeParameter(new FusedParameter(frozen, entries[name], () => { })))];
     }
 
     public override IReadOnlyList<ParameterSnapshot> Parameters => _parameters;
 
-    int IDeviceMemory.Multiprocessors => _device.Multiprocessors;
+    int IDeviceMemory.Multiprocessors => 0;
 
     /// <summary>The state as the last update leaves it. On the engine's thread; the one before is settled.</summary>
-    public void Begin(FusedEngine engine)
+    public void Begin(long optimizerStep, LossScaling? lossScale)
     {
         Settle();
         ClearStall();
-        (OptimizerStep, LossScale) = (engine.Step, engine.LossScale);
+        (OptimizerStep, LossScale) = (optimizerStep, lossScale);
         _copied = Task.Run(() =>
         {
-            _device.Use();
             _awaitHome();
             _copies ??= TryAllocate();
             for (var i = 0; i < _copies?.Length; i++) Copy(_homes[i], _copies[i].Address);
@@ -107,7 +111,7 @@ internal sealed unsafe class HomeSnapshot : EngineSnapshot, IDeviceMemory
     private HostBlock[]? TryAllocate()
     {
         var bytes = _homes.Sum(home => home.Bytes);
-        if (HostLimits.Available() < bytes + bytes / 4) return null;
+        if (_freeBytes() < bytes + bytes / 4) return null;
         var blocks = new List<HostBlock>();
         try
         {

@@ -27,13 +27,19 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
             double forward = Layers(ForwardWork) + Classifier, backward = Layers(BackwardWork) + 2 * Classifier;
             if (needs.Offload != OffloadLevel.Parameters)
                 return microBatches * (forward + backward) + (needs.Offload == OffloadLevel.None ? Update : Exposed(forward));
-            var (layer, classifier) = ((double)needs.Layout.LayerCount * _shape.Layers, (double)needs.Layout.ClassifierCount);
-            // Weights come for either pass; gradients come and go, but for the first micro-batch, which begins from zero.
-            double weights = 2 * (layer + classifier) / rates.In, gradients = 4 * (layer + classifier);
-            double first = Math.Max(forward, weights) + Math.Max(backward, Math.Max(weights, gradients / rates.Out));
-            double later = Math.Max(forward, weights) + Math.Max(backward, Math.Max(weights + gradients / rates.In, gradients / rates.Out));
-            return first + (microBatches - 1) * later + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
+            return Streamed(adds: false) + (microBatches - 1) * Streamed(adds: true) + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
         }
+    }
+
+    // A micro-batch whose layers come and go. Weights come for either pass; gradients go, and come where they are added to. A slot is
+    // filled, computed in and emptied one after the other, two of them in turn.
+    private double Streamed(bool adds)
+    {
+        double layer = needs.Layout.LayerCount, classifier = needs.Layout.ClassifierCount;
+        double weights = 2 * layer / rates.In, gradientIn = adds ? 4 * layer / rates.In : 0, gradientOut = 4 * layer / rates.Out;
+        var forward = Math.Max(ForwardWork(), weights);
+        var backward = new[] { BackwardWork(), weights + gradientIn, gradientOut, (gradientIn + BackwardWork() + gradientOut) / 2 }.Max();
+        return _shape.Layers * (forward + backward) + 3 * Classifier + 2 * classifier / rates.In + 4 * classifier / rates.Out;
     }
 
     private double Update => StateBytes(withGradient: true) * 2 / rates.DeviceMemory;

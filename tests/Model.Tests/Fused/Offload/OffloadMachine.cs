@@ -9,13 +9,14 @@ internal sealed class OffloadMachine : IDisposable
 {
     private readonly KernelBench _bench;
     private readonly ParameterLayout _layout;
+    private readonly MistralConfig _model;
     private readonly FlatBuffers _buffers;
     private readonly FusedOptimizer _optimizer;
     private readonly HostMemory _memory = new(new NoLocking());
 
     public OffloadMachine(KernelBench bench, FusedShape shape, OptimizerKind kind, OffloadLevel level, int seed, int slots = 3, long slotBytes = 24_000)
     {
-        (_bench, _layout) = (bench, new ParameterLayout(shape));
+        (_bench, _layout, _model) = (bench, new ParameterLayout(shape), shape.Model);
         var half = bench.Half.IsFloat16;
         var options = new OptimizerOptions { Kind = kind, Decay = DecayTarget.Matrices };
         Lanes = new ShuffledLanes(bench.Device, seed);
@@ -76,6 +77,11 @@ internal sealed class OffloadMachine : IDisposable
         _bench.Device.Download<StepScalars>(result, _buffers.Scalars);
         return result[0];
     }
+
+    /// <summary>A snapshot, begun by <see cref="HomeSnapshot.Begin"/>.</summary>
+    /// <param name="freeBytes">Host memory that it may take.</param>
+    public HomeSnapshot NewSnapshot(long freeBytes) =>
+        new(_model, Parameters.Select(parameter => parameter.Name), _buffers, _layout, Update!.Finish, () => freeBytes);
 
     /// <summary>Reads everything that a checkpoint holds.</summary>
     public Dictionary<(string, StateKind), float[]> State() => Parameters

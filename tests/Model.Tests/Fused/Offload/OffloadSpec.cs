@@ -117,6 +117,49 @@ public sealed class OffloadSpec
             Assert.Equal(gradients[0][i].Zip(gradients[1][i], (a, b) => a + b), OffloadMachine.Read(machine.Parameters[i], StateKind.Gradient));
     }
 
+    [Theory]
+    [InlineData(OptimizerKind.AdamW, OffloadLevel.Optimizer, true)]
+    [InlineData(OptimizerKind.AdamW8Bit, OffloadLevel.Parameters, true)]
+    [InlineData(OptimizerKind.AdamW8Bit, OffloadLevel.Optimizer, false)]
+    public async Task A_snapshot_is_the_state_of_its_step_whatever_comes_after(OptimizerKind kind, OffloadLevel level, bool hasRoom)
+    {
+        using var bench = new KernelBench("emulator");
+        using var machine = new OffloadMachine(bench, Shape(tied: false), kind, level, 5);
+        var weights = Draw(bench, machine, 0.02);
+        machine.Fill(weights);
+        machine.Step([Draw(bench, machine, 1)], Rate, 1, weights);
+        var expected = machine.State();
+        var current = machine.Parameters.Select(parameter => OffloadMachine.Read(parameter, StateKind.Weight)).ToArray();
+
+        var snapshot = machine.NewSnapshot(hasRoom ? long.MaxValue : 0);
+        snapshot.Hold(); // the run's, beside the engine's
+        snapshot.Begin(1, null);
+        snapshot.Wait(); // the lanes of this machine are one thread's
+        snapshot.Hold(); // the writer's
+        var settled = Task.Run(snapshot.Settle, TestContext.Current.CancellationToken);
+        if (hasRoom)
+        {
+            await settled;
+            machine.Step([Draw(bench, machine, 1)], Rate, 2, current);
+            machine.Lanes.FinishAll();
+            Assert.NotEqual(expected, machine.State());
+        }
+        else Assert.NotSame(settled, await Task.WhenAny(settled, Task.Delay(50, TestContext.Current.CancellationToken))); // no update while the writer reads
+
+        foreach (var parameter in snapshot.Parameters)
+            foreach (var state in new[] { StateKind.Weight, StateKind.FirstMoment, StateKind.SecondMoment })
+            {
+                var values = new float[parameter.Count];
+                parameter.Read(state, values);
+                Assert.Equal(expected[(parameter.Name, state)], values);
+            }
+        Assert.Equal(1, snapshot.OptimizerStep);
+        snapshot.Release();
+        await settled.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        snapshot.Release();
+        snapshot.Release();
+    }
+
     [Fact]
     public void State_comes_in_ahead_of_the_next_step_and_goes_out_behind_the_last()
     {
