@@ -11,6 +11,8 @@ internal static class Root
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            ServeCommand.Create(),
+            ExportCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),
