@@ -1,5 +1,5 @@
+using Streaming.Actors;
 using Streaming.Hosting.Commands;
-using Streaming.Hosting.Configuration;
 
 namespace Streaming.Hosting.Tests.Commands;
 
