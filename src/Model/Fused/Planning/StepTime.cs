@@ -25,8 +25,8 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
         get
         {
             double forward = Layers(ForwardWork) + Classifier, backward = Layers(BackwardWork) + 2 * Classifier;
-            if (needs.Offload != OffloadLevel.Parameters)
-                return microBatches * (forward + backward) + (needs.Offload == OffloadLevel.None ? Update : Exposed(forward));
+            if (needs.Offload != OffloadLevel.Parameters) // the update's kernels take their time wherever the state comes from
+                return microBatches * (forward + backward) + Update + (needs.Offload == OffloadLevel.None ? 0 : Exposed(forward));
             return Streamed(adds: false) + (microBatches - 1) * Streamed(adds: true) + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
         }
     }
