@@ -68,6 +68,15 @@ public sealed record TrainingOptions
     /// <summary>The fused engine's residual stream is float32, as Transformers' under autocast, instead of bf16.</summary>
     public bool WideResidual { get; init; }
 
+    /// <summary>What of the training state lives in host memory; null chooses.</summary>
+    public OffloadLevel? Offload { get; init; } = OffloadLevel.None;
+
+    /// <summary>What the backward pass computes again; null chooses.</summary>
+    public Recomputation? Recompute { get; init; } = Recomputation.None;
+
+    /// <summary>Bytes of device memory that the run may take; null: what is free.</summary>
+    public long? MemoryLimit { get; init; }
+
     /// <summary>Steps between progress events.</summary>
     public int LoggingSteps { get; init; } = 10;
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+using Streaming.Model.Parameters;
 using Streaming.Streams;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Tokenization;
@@ -7,9 +9,10 @@ namespace Streaming.Actors;
 /// <summary>What must fit together before anything of a run is touched; each refusal is one sentence.</summary>
 internal static class RunChecks
 {
-    /// <exception cref="RunRefusedException">The text, the tokenizer and the model do not fit, or one is missing.</exception>
+    /// <exception cref="RunRefusedException">The text, the tokenizer and the model do not fit, one is missing, or there is no room for a checkpoint.</exception>
     public static void Require(RunOptions options)
     {
+        RequireRoom(options, FreeBytes);
         var tokenizer = LoadTokenizer(options.Data.Tokenizer);
         if (tokenizer.VocabularySize > options.Model.VocabularySize)
         {
@@ -23,6 +26,34 @@ internal static class RunChecks
         catch (SourceException failure)
         {
             throw new RunRefusedException(failure.Message, failure);
+        }
+    }
+
+    /// <summary>A checkpoint's bytes a parameter: weight and two moments in float32.</summary>
+    private const long BytesPerParameter = 12;
+
+    /// <param name="options">The run.</param>
+    /// <param name="freeBytes">Free on the disk of a folder that exists; null where that is unknown.</param>
+    /// <exception cref="RunRefusedException">There is no room for a checkpoint beside those that are there already.</exception>
+    internal static void RequireRoom(RunOptions options, Func<string, long?> freeBytes)
+    {
+        var needed = BytesPerParameter * ModelParameter.Of(options.Model).Sum(parameter => parameter.Count);
+        var folder = Path.GetFullPath(options.RunDirectory);
+        while (!Directory.Exists(folder) && Path.GetDirectoryName(folder) is { } above) folder = above;
+        if (freeBytes(folder) is { } free && free < needed)
+            throw new RunRefusedException(string.Create(CultureInfo.InvariantCulture,
+                $"a checkpoint of this model takes {needed / 1e9:F2} GB and {free / 1e9:F2} GB are free in {folder}: make room there, or set run.directory to a folder on another disk"));
+    }
+
+    private static long? FreeBytes(string folder)
+    {
+        try
+        {
+            return new DriveInfo(folder).AvailableFreeSpace;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null; // the checkpoint will tell
         }
     }
 

@@ -1,6 +1,7 @@
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
+using Streaming.Model.Fused.Planning;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Measurement;
 using Streaming.Model.Parameters;
@@ -46,12 +47,16 @@ public static class EngineFactory
             case "auto":
                 try
                 {
-                    return Fused(options, device, precision, source, early);
+                    return Fused(options, device, precision, source, early, notice);
                 }
-                catch (NotSupportedException reason)
+                catch (NotSupportedException reason) when (!NeedsFused(options.Training))
                 {
                     notice($"the reference engine computes, which is slower: {reason.Message}");
                     return Reference(options, device, precision, source);
+                }
+                catch (NotSupportedException reason)
+                {
+                    throw new RunRefusedException(reason.Message, reason);
                 }
             case "fused" when !isFusible:
                 throw new RunRefusedException(
@@ -59,7 +64,7 @@ public static class EngineFactory
             case "fused":
                 try
                 {
-                    return Fused(options, device, precision, source, early);
+                    return Fused(options, device, precision, source, early, notice);
                 }
                 catch (NotSupportedException reason)
                 {
@@ -72,11 +77,13 @@ public static class EngineFactory
 
     private static bool MayFuse(TrainingOptions training, out int ordinal)
     {
-        ordinal = 0;
-        if (training.Engine == "reference" || training.Precision is Precision.Float32 || training.Device == "cpu")
-            return false;
-        return !training.Device.StartsWith("cuda:", StringComparison.Ordinal) || int.TryParse(training.Device.AsSpan(5), out ordinal);
+        ordinal = OrdinalOf(training.Device);
+        return training.Engine != "reference" && training.Precision is not Precision.Float32 && training.Device != "cpu";
     }
+
+    /// <summary>The GPU's index of a setting such as <c>cuda:1</c>; 0 where it names none.</summary>
+    public static int OrdinalOf(string device) =>
+        device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out var ordinal) ? ordinal : 0;
 
     private static SafetensorsWeights Open(string path)
     {
@@ -102,16 +109,43 @@ public static class EngineFactory
         }
     }
 
-    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights) =>
-        new(options.Model, options.Optimizer, device, precision, weights);
-
-    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, FusedStart? early)
+    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights)
     {
-        var choice = new FusedEngineOptions(
+        if (NeedsFused(options.Training))
+            throw new RunRefusedException($"training.offload and training.recompute need the fused engine on a CUDA GPU, and the reference engine computes this run on {device}: set both to none or auto");
+        return new(options.Model, options.Optimizer, device, precision, weights);
+    }
+
+    private static bool NeedsFused(TrainingOptions training) =>
+        training.Offload is not (null or OffloadLevel.None) || training.Recompute is not (null or Recomputation.None);
+
+    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, FusedStart? early, Action<string> notice)
+    {
+        var choice = Chosen(options, notice, new FusedEngineOptions(
             options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache.Folder,
-            precision, options.Training.WideResidual);
+            precision, options.Training.WideResidual));
         return early is null
             ? FusedEngine.Create(options.Model, options.Optimizer, choice, source)
             : new FusedEngine(options.Model, options.Optimizer, choice, early.Weights);
+    }
+
+    /// <summary>What is offloaded and computed again: as the run says, or as the planner finds; where it does not fit, that is said before anything is taken.</summary>
+    private static FusedEngineOptions Chosen(RunOptions options, Action<string> notice, FusedEngineOptions engine)
+    {
+        var (offload, recompute) = (options.Training.Offload, options.Training.Recompute);
+        engine = engine with { Offload = offload ?? OffloadLevel.None, Recompute = recompute ?? Recomputation.None };
+        if (offload == OffloadLevel.None && recompute is not null && options.Training.MemoryLimit is null)
+            return engine;
+        if (Machine.Describe(engine.Device, measures: false) is not { } machine)
+            return engine;
+        if (options.Training.MemoryLimit is { } limit)
+            machine = machine with { DeviceBytes = Math.Min(limit, machine.DeviceBytes) };
+        else if (offload is not null && recompute is not null)
+            machine = machine with { DeviceBytes = machine.DeviceBytes + machine.DeviceBytes / 20 }; // a prediction is no reason to refuse what may fit
+        var planner = new MemoryPlanner(options.Model, options.Optimizer.Kind, engine, options.Training.GradientAccumulationSteps, machine);
+        var level = planner.Choose(offload, recompute);
+        if (offload is null || recompute is null)
+            notice(planner.Explain(level));
+        return engine with { Offload = level.Offload, Recompute = level.Recompute };
     }
 }

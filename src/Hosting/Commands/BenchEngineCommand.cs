@@ -5,6 +5,8 @@ using Streaming.Actors;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
 using Streaming.Model;
+using Streaming.Model.Engines;
+using Streaming.Model.Fused;
 using Streaming.Model.Measurement;
 
 namespace Streaming.Hosting.Commands;
@@ -18,6 +20,8 @@ internal static class BenchEngineCommand
         var microBatch = new Option<int>("--micro-batch") { Description = "Sequences a micro-batch.", HelpName = "M", DefaultValueFactory = _ => 4 };
         var accumulate = new Option<int>("--accumulate") { Description = "Micro-batches a step.", HelpName = "A", DefaultValueFactory = _ => 1 };
         var steps = new Option<int>("--steps") { Description = "Steps that are timed; the median counts.", HelpName = "N", DefaultValueFactory = _ => 6 };
+        var timeline = new Option<FileInfo?>("--timeline") { Description = "Draw one step of an offloading engine into this SVG file, by CUDA events.", HelpName = "F.svg" };
+        var noProfile = new Option<bool>("--no-profile") { Description = "Leave out where a step's time goes." };
         foreach (var option in new[] { microBatch, accumulate, steps })
             option.Validators.Add(result =>
             {
@@ -26,7 +30,7 @@ internal static class BenchEngineCommand
             });
         var command = new Command("engine", "Measure whole training steps on random tokens: one JSON line with tokens/s, MFU, memory and the time to the first step, then where a step's time goes.")
         {
-            microBatch, accumulate, steps,
+            microBatch, accumulate, steps, timeline, noProfile,
         };
         configuration.AddTo(command);
         command.SetAction(parsed =>
@@ -38,7 +42,9 @@ internal static class BenchEngineCommand
             try
             {
                 using var engine = EngineFactory.Create(options, notice => Console.Error.WriteLine(notice));
-                Print(EngineBenchmark.Run(engine, options.Data.Rows, options.Data.BlockSize, parsed.GetValue(accumulate), parsed.GetValue(steps)), options.Data.BlockSize, output);
+                Print(EngineBenchmark.Run(engine, options.Data.Rows, options.Data.BlockSize, parsed.GetValue(accumulate), parsed.GetValue(steps), !parsed.GetValue(noProfile)),
+                    options.Data.BlockSize, output);
+                if (parsed.GetValue(timeline) is { } file) Draw(engine, options, file);
             }
             catch (Exception mistake) when (mistake is ModelException or RunRefusedException or Model.Fused.OutOfDeviceMemoryException)
             {
@@ -48,6 +54,18 @@ internal static class BenchEngineCommand
         });
         return command;
     }
+
+    private static void Draw(ITrainingEngine engine, RunOptions options, FileInfo file)
+    {
+        if (engine is not FusedEngine fused || options.Training.Offload == OffloadLevel.None)
+            throw new UserErrorException("--timeline draws what travels, and training.offload is none.");
+        var tokens = new int[options.Data.Rows * options.Data.BlockSize];
+        for (var i = 0; i < tokens.Length; i++) tokens[i] = i % options.Model.VocabularySize;
+        File.WriteAllText(file.FullName, StepTimeline.Draw(fused.Trace(tokens, options.Data.Rows, microBatches: 2), Title(fused, options)));
+    }
+
+    private static string Title(FusedEngine engine, RunOptions options) => string.Create(CultureInfo.InvariantCulture,
+        $"{engine.ParameterCount / 1e6:F0}M parameters, {options.Data.Rows} x {options.Data.BlockSize} tokens a micro-batch: the last micro-batch of a step, its update, the first micro-batch of the next");
 
     private static void Print(EngineMeasurement measured, int tokens, TextWriter output)
     {
@@ -60,8 +78,17 @@ internal static class BenchEngineCommand
             tok_s = Math.Round(measured.TokensPerSecond),
             mfu = Math.Round(measured.Utilization, 4),
             peak_gib = measured.DeviceBytes is { } bytes ? Math.Round(bytes / 1073741824.0, 2) : (double?)null,
+            predicted_gib = measured.PredictedBytes is { } predicted ? Math.Round(predicted / 1073741824.0, 2) : (double?)null,
+            locked_host_gib = measured.LockedBytes is > 0 and var locked ? Math.Round(locked / 1073741824.0, 2) : (double?)null,
+            resident_host_gib = Math.Round(measured.ResidentBytes / 1073741824.0, 2),
+            step_s = Math.Round(measured.StepSeconds, 4),
+            compute_s = Math.Round(measured.ComputeSeconds, 4),
+            beside_compute = Math.Round(measured.StepSeconds / measured.ComputeSeconds - 1, 4),
+            update_in_gb = Math.Round(measured.UpdateTraffic.In / 1e9, 2),
+            update_out_gb = Math.Round(measured.UpdateTraffic.Out / 1e9, 2),
             first_step_s = measured.Start is { } first ? Math.Round(first.FirstStep, 2) : (double?)null,
-            loss = Math.Round(measured.Loss, 3),
+            loss = Math.Round(measured.Losses[^1], 3),
+            losses = measured.Losses.Select(loss => Math.Round(loss, 3)),
             start = measured.Start?.Phases.Select(phase => new { phase = phase.Name, from_s = Math.Round(phase.From, 2), s = Math.Round(phase.Seconds, 2) }),
         }));
         if (measured.Operations.Count == 0)

@@ -23,6 +23,7 @@ internal static class Root
             ProveResumeCommand.Create(),
             ProvenanceCommand.Create(),
             BenchCommand.Create(),
+            PlanCommand.Create(),
         };
         foreach (var command in ControlCommands.Create())
             root.Add(command);

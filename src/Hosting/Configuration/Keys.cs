@@ -194,6 +194,21 @@ internal static partial class Keys
         "What updates the weights: adamw; adamw-8bit, whose moments take 2 bytes a parameter instead of 8 (those of the token embedding and of the norms stay in float32); muon for the layers' matrices, with adamw for the rest, at the same learning rate and decay.",
         recipe: "optim");
 
+    public static readonly Key<OffloadLevel?> Offload = Add(
+        new ChoiceKind<OffloadLevel?>(("none", OffloadLevel.None), ("optimizer", OffloadLevel.Optimizer), ("parameters", OffloadLevel.Parameters), ("auto", null)),
+        "training.offload", "none",
+        "What of the training state lives in page-locked host memory (docs/offload.md): nothing; optimizer, master weights and moments, which travel through the GPU at each update; parameters, weights and gradients too, two layers on the GPU at a time. auto takes what is fastest of what fits, and says so; streaming plan shows all of them.",
+        recipe: "deepspeed: zero_optimization.offload_optimizer, offload_param");
+
+    public static readonly Key<Recomputation?> Recompute = Add(
+        new ChoiceKind<Recomputation?>(("none", Recomputation.None), ("attention", Recomputation.Attention), ("layer", Recomputation.Layer), ("auto", null)),
+        "training.recompute", "none",
+        "What of a layer the backward pass computes again instead of keeping it: nothing; attention, a third of a layer's memory at this model's shape; layer, all but the norms' inputs. auto chooses as training.offload does.",
+        recipe: "gradient_checkpointing");
+
+    public static readonly Key<long?> MemoryLimit = Add(new SizeKind(), "training.memory-limit", "none",
+        "Device memory that the run may take, 12GiB for example, libraries included; none: what is free on the card. What needs more is refused, or avoided where training.offload or training.recompute is auto.");
+
     public static readonly Key<double> Beta1 = Add(new NumberKind(0, 1, belowMaximum: true), "training.adam-beta1", "0.9",
         "AdamW: decay of the running mean of the gradient.",
         recipe: "adam_beta1");

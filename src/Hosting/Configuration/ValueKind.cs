@@ -144,3 +144,35 @@ internal sealed partial class DurationKind(TimeSpan minimum, TimeSpan maximum) :
     [GeneratedRegex(@"^(?<number>\d+(\.\d+)?)\s*(?<unit>ms|millis|milliseconds?|s|seconds?|m|minutes?|h|hours?)$")]
     private static partial Regex Form();
 }
+
+/// <summary>An amount of memory with its unit: <c>12GiB</c>, <c>800 MiB</c>; or none.</summary>
+internal sealed partial class SizeKind : ValueKind<long?>
+{
+    public override string Allowed => "none or a size with its unit (MB, MiB, GB, GiB) from 1MB to 1000000GiB";
+
+    public override bool TryRead(ConfigurationValue value, out long? result)
+    {
+        result = null;
+        var text = (value as ConfigurationScalar)?.Text ?? "";
+        if (text == "none")
+            return true;
+        var match = Form().Match(text);
+        if (!match.Success)
+            return false;
+        var unit = match.Groups["unit"].Value switch
+        {
+            "MB" => 1e6,
+            "MiB" => 1 << 20,
+            "GB" => 1e9,
+            _ => (double)(1 << 30),
+        };
+        var bytes = double.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * unit;
+        if (bytes is < 1e6 or > 1e6 * (1 << 30))
+            return false;
+        result = (long)bytes;
+        return true;
+    }
+
+    [GeneratedRegex(@"^(?<number>\d{1,9}(\.\d{1,9})?)\s*(?<unit>MB|MiB|GB|GiB)$")]
+    private static partial Regex Form();
+}

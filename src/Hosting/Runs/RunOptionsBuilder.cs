@@ -17,7 +17,7 @@ internal static class RunOptionsBuilder
     /// <exception cref="UserErrorException">The model's config.json is missing or wrong, or the keys do not fit each other.</exception>
     public static RunOptions Build(Settings settings)
     {
-        var model = LoadModel(settings);
+        var model = BuildModel(settings);
         return new RunOptions
         {
             RunDirectory = settings.Get(Keys.RunDirectory),
@@ -111,7 +111,7 @@ internal static class RunOptionsBuilder
             PeakFlops = settings.Get(Keys.PeakTeraflops) is var teraflops and > 0 ? teraflops * 1e12 : null,
         };
 
-    private static OptimizerOptions BuildOptimizer(Settings settings) => new()
+    public static OptimizerOptions BuildOptimizer(Settings settings) => new()
     {
         Kind = settings.Get(Keys.Optimizer),
         Beta1 = settings.Get(Keys.Beta1),
@@ -122,7 +122,7 @@ internal static class RunOptionsBuilder
         MaxGradientNorm = settings.Get(Keys.MaxGradientNorm),
     };
 
-    private static TrainingOptions BuildTraining(Settings settings) => new()
+    public static TrainingOptions BuildTraining(Settings settings) => new()
     {
         MaxSteps = settings.Get(Keys.MaxSteps),
         GradientAccumulationSteps = settings.GetInt32(Keys.GradientAccumulationSteps),
@@ -137,6 +137,9 @@ internal static class RunOptionsBuilder
         Engine = settings.Get(Keys.Engine),
         Deterministic = settings.Get(Keys.Deterministic),
         WideResidual = settings.Get(Keys.Residual) == Precision.Float32,
+        Offload = settings.Get(Keys.Offload),
+        Recompute = settings.Get(Keys.Recompute),
+        MemoryLimit = settings.Get(Keys.MemoryLimit),
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
         MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
         RestartDelay = settings.Get(Keys.RestartDelay),
@@ -161,7 +164,7 @@ internal static class RunOptionsBuilder
         return new FaultOptions(plan, settings.GetInt32(Keys.FaultSeed));
     }
 
-    private static MistralConfig LoadModel(Settings settings)
+    public static MistralConfig BuildModel(Settings settings)
     {
         MistralConfig model;
         try

@@ -53,8 +53,19 @@ public abstract class EngineSnapshot(MistralConfig model) : IWeightSource
     /// <summary>One holds it no longer.</summary>
     public void Release()
     {
-        if (Interlocked.Decrement(ref _holders) == 0)
+        var holders = Interlocked.Decrement(ref _holders);
+        Released(holders);
+        if (holders == 0)
             Free();
+    }
+
+    /// <summary>How many hold it.</summary>
+    protected int Holders => Volatile.Read(ref _holders);
+
+    /// <summary>One let go, on any thread.</summary>
+    /// <param name="holders">How many still hold it.</param>
+    protected virtual void Released(int holders)
+    {
     }
 
     public void Read(ModelParameter parameter, Span<float> destination) =>

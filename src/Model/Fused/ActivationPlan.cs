@@ -1,3 +1,5 @@
+using Streaming.Model.Engines;
+
 namespace Streaming.Model.Fused;
 
 /// <summary>
@@ -16,7 +18,9 @@ public sealed class ActivationPlan
     /// <param name="embeddingSlots">Rows of partial sums of the embedding's gradient.</param>
     /// <param name="eightBits">Room for the operands of 8-bit products.</param>
     /// <param name="wideResidual">The residual stream is float32.</param>
-    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false, bool wideResidual = false)
+    /// <param name="recompute">What the backward pass computes again: layers share the room for it.</param>
+    public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false, bool wideResidual = false,
+        Recomputation recompute = Recomputation.None)
     {
         long n = positions;
         Residual = new long[shape.Layers + 1];
@@ -26,9 +30,9 @@ public sealed class ActivationPlan
         Residual[0] = Half(n * shape.Hidden);
         for (var i = 0; i < shape.Layers; i++)
         {
-            Packed[i] = Half(n * shape.PackedWidth);
+            Packed[i] = i > 0 && recompute != Recomputation.None ? Packed[0] : Half(n * shape.PackedWidth);
             Middle[i] = Half(n * shape.Hidden);
-            GateUp[i] = Half(n * 2 * shape.Intermediate);
+            GateUp[i] = i > 0 && recompute == Recomputation.Layer ? GateUp[0] : Half(n * 2 * shape.Intermediate);
             Residual[i + 1] = Half(n * shape.Hidden);
         }
         if (wideResidual)

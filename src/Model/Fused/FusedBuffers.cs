@@ -1,5 +1,6 @@
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Fused;
 
@@ -8,19 +9,21 @@ internal sealed class FusedBuffers
 {
     private const int NormBlocksPerMultiprocessor = 2;
 
-    public FusedBuffers(
-        CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, Precision precision, int rows, int tokens, bool wideResidual)
+    /// <param name="host">Where offloaded state lies; null offloads nothing.</param>
+    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, FusedEngineOptions options, HostState? host)
     {
+        var (precision, rows, tokens, wideResidual) = (options.Precision, options.Rows, options.Tokens, options.WideResidual);
         var eightBits = precision == Precision.Float8;
-        (Positions, RowTokens, Multiprocessors) = (rows * tokens, tokens, device.Multiprocessors);
-        Chunk = ChunkFor(Positions);
+        (Positions, RowTokens, Multiprocessors, Recompute) = (rows * tokens, tokens, device.Multiprocessors, options.Recompute);
+        Chunk = ChunkFor(Positions, Recompute);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual);
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual, Recompute);
         WideResidual = wideResidual;
 
-        Flat = new FlatBuffers(device, layout, optimizer, precision == Precision.Float16);
+        Flat = new FlatBuffers(device, layout, optimizer, precision == Precision.Float16, host);
         ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(layout, optimizer, Plan.Bytes));
         Arena = device.Allocate(ArenaBytes, $"the activations of {rows} x {tokens} tokens");
+        if (host is { Level: OffloadLevel.Optimizer }) UpdateSlots = device.Allocate(Offloading.Slots * Offloading.SlotBytes, "the optimiser's state as it travels");
         Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
 
         EightBits = eightBits ? new EightBitOperands(device, shape, layout) : null;
@@ -38,6 +41,9 @@ internal sealed class FusedBuffers
     /// <summary>Positions whose logits exist at once.</summary>
     public int Chunk { get; }
 
+    /// <summary>What the backward pass computes again.</summary>
+    public Recomputation Recompute { get; }
+
     public int NormBlocks { get; }
     public ActivationPlan Plan { get; }
     public InputLayout Input { get; }
@@ -54,6 +60,9 @@ internal sealed class FusedBuffers
 
     /// <summary>Size of the arena: what activations need, or the optimiser where that is more.</summary>
     public long ArenaBytes { get; }
+
+    /// <summary>Rooms for pieces of the optimiser's state, where they have memory of their own.</summary>
+    public nint UpdateSlots { get; }
 
     public nint InputBase { get; }
     private nint Rotary { get; }
@@ -74,10 +83,12 @@ internal sealed class FusedBuffers
     public nint Counts => InputBase + Input.Counts;
     public nint Boundaries => InputBase + Input.Boundaries;
 
-    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual) =>
-        new(shape, positions, ChunkFor(positions), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual);
+    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual, Recomputation recompute) =>
+        new(shape, positions, ChunkFor(positions, recompute), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual, recompute);
 
-    private static int ChunkFor(int positions) => Math.Min(positions, Math.Clamp(positions / 2, 1024, 8192));
+    // Where layers are computed again memory is scarce.
+    private static int ChunkFor(int positions, Recomputation recompute) =>
+        Math.Min(positions, Math.Clamp(positions / (recompute == Recomputation.Layer ? 4 : 2), 1024, 8192));
 
     private static int NormBlocksFor(int multiprocessors) => multiprocessors * NormBlocksPerMultiprocessor;
 

@@ -1,6 +1,7 @@
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Fused.Offload;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Measurement;
 using Streaming.Model.Optimizers;
@@ -34,11 +35,15 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly nint _hostScalars;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
+    private readonly HostState? _host;
+    private readonly Offloading? _offload;
+    private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true;
     private LossScaling? _lossScale;
     private Task<FusedSnapshot?>? _nextSnapshot;
     private FusedSnapshot? _capture;
+    private HomeSnapshot? _homeCapture;
 
     /// <summary>An engine with the weights of <paramref name="weights"/>.</summary>
     /// <exception cref="NotSupportedException">The model's shape or the GPU is not one the kernels compute.</exception>
@@ -70,7 +75,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
         (_memoryBefore, var total) = CudaDevice.Memory();
         _available = total - _memoryBefore;
-        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual);
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute);
+        Offloading.Require(options, _optimizer);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         var half = options.Precision == Precision.Float16;
         using (StartTrace.Phase("libtorch on the GPU"))
@@ -80,24 +86,30 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             _kernels = new KernelModule(_device,
                 KernelCompiler.Compile(KernelSource.Text, KernelSource.Macros(_shape, half), _device.ComputeCapability, options.KernelCache));
         _products = new MatrixProducts(_device, half ? CublasLt.Float16 : CublasLt.BFloat16, options.Deterministic, options.KernelCache);
-        using (StartTrace.Phase("memory")) _buffers = AllocateBuffers();
+        using (StartTrace.Phase("memory"))
+        {
+            _host = TakeHostMemory(weights);
+            _buffers = AllocateBuffers(weights);
+        }
         _timer = new StepTimer(_device);
-        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer);
         if (half && optimizer.Kind == OptimizerKind.Muon)
             _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
         _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
+        if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
+        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, _offload?.Residency ?? new AllResident());
         _input = new InputStaging(_device, _buffers, model);
-        _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention);
+        _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         var entries = _layout.Entries.ToDictionary(entry => entry.Name);
-        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_device, _buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
+        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
         try
         {
             Start(weights);
         }
         catch (Exception exception)
         {
+            weights.Cancel();
             Abandon();
             // libtorch does not say why it failed.
             if (exception is CudaException { IsOutOfMemory: true } || _needs.Bytes(options.Rows) > _available) throw OutOfMemory(exception);
@@ -129,9 +141,11 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public void Accumulate(MicroBatch batch, int microBatches)
     {
+        _offload?.BeforePass();
         Upload(batch, microBatches);
         if (_weightsChanged) Calibrate();
-        _graphs.Train();
+        _graphs.Train(isFirst: !_buffers.Flat.HasGradient);
+        _buffers.Flat.HasGradient = true;
         _input.Release();
     }
 
@@ -139,8 +153,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         _capture?.Settle();
         _capture = null;
+        _homeCapture?.Settle();
+        _offload?.BeforeUpdate();
         UploadScalars(_update.Scalars(learningRate, Step + 1));
-        _updateGraph!.Launch();
+        if (_offload is null) _updateGraph!.Launch();
+        else QueueUpdate();
+        _buffers.Flat.HasGradient = false;
         _buffers.Flat.Moments.Updated();
         var scalars = ReadScalars();
         var finite = scalars.Finite != 0;
@@ -149,10 +167,23 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return new StepResult(scalars.Loss, scalars.Norm, Skipped: !finite);
     }
 
-    public void PrepareCapture() => _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+    public void PrepareCapture()
+    {
+        if (_offload is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+    }
 
     public EngineSnapshot Capture(EngineSnapshot? reuse = null)
     {
+        if (_offload is not null)
+        {
+            _homeCapture ??= new HomeSnapshot(Model, Parameters.Select(parameter => parameter.Name), _buffers.Flat, _layout, () =>
+            {
+                _device.Use();
+                _offload.Update.Finish();
+            }, HostLimits.Available);
+            _homeCapture.Begin(Step, _lossScale);
+            return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
+        }
         _capture?.Settle();
         PrepareCapture();
         var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
@@ -163,6 +194,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public double Evaluate(MicroBatch batch)
     {
+        _offload?.BeforePass();
         var pending = ReadScalars().Loss; // of a step under way
         Upload(batch, microBatches: 1);
         if (_weightsChanged) Calibrate();
@@ -201,6 +233,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <summary>One micro-step and one optimiser step without graphs, timed operation by operation; the update uses a learning rate of 0.</summary>
     public IReadOnlyList<(string Name, double Milliseconds, int Calls)> Profile(ReadOnlySpan<int> tokens, int rows)
     {
+        _offload?.BeforePass();
+        _offload?.BeforeUpdate();
+        if (_offload?.Layers is { } layers) layers.Adds = _buffers.Flat.HasGradient;
         Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
         UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
@@ -209,6 +244,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _passes.Forward(states);
         _passes.Backward(states);
         QueueUpdate();
+        _buffers.Flat.HasGradient = false;
         _buffers.Flat.Moments.Updated();
         var table = _timer.Stop();
         foreach (var state in states) _attention.Release(state);
@@ -217,24 +253,88 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return table;
     }
 
-    private FusedBuffers AllocateBuffers()
+    /// <summary>What <see cref="DeviceBytes"/> was expected to be.</summary>
+    public long PredictedDeviceBytes => _needs.Bytes(_options.Rows);
+
+    /// <summary>Bytes of page-locked host memory that the training state takes.</summary>
+    public long HostBytes => _hostMemory?.Bytes ?? 0;
+
+    /// <summary>Bytes that an update brings in from host memory and sends out to it.</summary>
+    public (long In, long Out) UpdateTraffic => _offload?.Update.Traffic ?? default;
+
+    /// <summary>
+    /// What was when, by CUDA events, over a step of some micro-batches, its update and the first micro-batch of the next step, eagerly;
+    /// the update uses a learning rate of 0. Empty where nothing is offloaded.
+    /// </summary>
+    public IReadOnlyList<LaneSpan> Trace(ReadOnlySpan<int> tokens, int rows, int microBatches)
+    {
+        if (_offload is null) return [];
+        var states = new LibtorchAttention.State[_shape.Layers];
+        _offload.Update.Finish();
+        for (var i = 0; i <= microBatches; i++)
+        {
+            if (i == 1) _offload.Lanes.StartTrace(); // the first warms up
+            _offload.BeforePass();
+            if (_offload.Layers is { } layers) layers.Adds = _buffers.Flat.HasGradient;
+            Upload(new MicroBatch(tokens, rows), microBatches);
+            _passes.Forward(states);
+            _passes.Backward(states);
+            _buffers.Flat.HasGradient = true;
+            foreach (var state in states) _attention.Release(state);
+            Array.Clear(states);
+            _input.Release();
+            if (i != microBatches - 1) continue;
+            _offload.BeforeUpdate();
+            UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
+            QueueUpdate();
+            _buffers.Flat.HasGradient = false;
+            _buffers.Flat.Moments.Updated();
+        }
+        var spans = _offload.Lanes.StopTrace();
+        _ = Update(learningRate: 0);
+        return spans;
+    }
+
+    private FusedBuffers AllocateBuffers(PreparedWeights weights)
     {
         try
         {
-            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options.Precision, _options.Rows, _options.Tokens, _options.WideResidual);
+            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options, _host);
         }
-        catch (CudaException exception) when (exception.IsOutOfMemory)
+        catch (Exception exception) when (exception is CudaException { IsOutOfMemory: true } or HostMemoryException)
         {
+            weights.Cancel();
             Abandon();
-            throw OutOfMemory(exception);
+            if (exception is CudaException) throw OutOfMemory(exception);
+            throw;
+        }
+    }
+
+    // The first weights are made where the host's state will be.
+    private HostState? TakeHostMemory(PreparedWeights weights)
+    {
+        if (_options.Offload == OffloadLevel.None) return null;
+        _hostMemory = new HostMemory(new CudaPageLocking(_device));
+        try
+        {
+            var (high, low) = weights.TakeOver();
+            return new HostState(_options.Offload, _hostMemory, _layout, high, low, weights.IsHalfPrecision);
+        }
+        catch (HostMemoryException)
+        {
+            weights.Cancel();
+            Abandon();
+            throw;
         }
     }
 
     // What was taken before a failure, so that another engine has the GPU for itself.
     private void Abandon()
     {
+        _offload?.Dispose();
         _attention.Dispose();
         _device.Dispose();
+        _hostMemory?.Dispose();
     }
 
     private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>
@@ -249,7 +349,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         if (_buffers.EightBits is not { } eight) return;
         eight.Reset(_device);
         _passes.RoundWeights();
-        for (var i = 0; i < rounds; i++) _graphs.Train();
+        for (var i = 0; i < rounds; i++) _graphs.Train(isFirst: false);
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
@@ -258,7 +358,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private void Start(PreparedWeights weights)
     {
         _kernels.Launch("fill_noise", _device.Multiprocessors * 8, 256, _buffers.Arena, _buffers.Plan.Bytes / 4);
-        WarmUpdate();
+        if (_offload is null) WarmUpdate(); // in host memory there are weights already that it could change
         var upload = Task.Run(() => Upload(weights));
         try
         {
@@ -271,7 +371,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
                 _products.SavePlans();
                 _muonProducts?.SavePlans();
             });
-            _updateGraph = CudaGraph.Record(_device, "the optimiser step", QueueUpdate);
+            if (_offload is null) _updateGraph = CudaGraph.Record(_device, "the optimiser step", QueueUpdate);
         }
         finally
         {
@@ -279,7 +379,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
         _passes.RoundWeights();
         _buffers.Flat.ClearGradients();
-        _buffers.Flat.Moments.Clear();
+        if (_offload is null) _buffers.Flat.Moments.Clear();
         _buffers.Flat.ClearScalars();
         _device.Synchronize();
     }
@@ -300,17 +400,23 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         using (StartTrace.Phase("weights to the GPU"))
         {
             _device.Use();
-            var count = (nuint)_layout.Count;
-            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsHigh, halves.High, count * sizeof(ushort)), "upload the weights");
-            Check(cuMemcpyHtoD_v2(_buffers.Flat.WeightsLow, halves.Low, count * (nuint)_buffers.Flat.LowBytes), "upload the weights");
+            if (_offload is not null) _buffers.Flat.UploadResident(Copy);
+            else
+            {
+                Copy(_buffers.Flat.High(0), halves.High, _layout.Count * sizeof(ushort));
+                Copy(_buffers.Flat.Low(0), halves.Low, _layout.Count * _buffers.Flat.LowBytes);
+            }
             Check(cuStreamSynchronize(0), "upload the weights"); // the copies return once the last piece is on its way
         }
         _weightsChanged = true;
+
+        static void Copy(nint device, nint host, long bytes) => Check(cuMemcpyHtoD_v2(device, host, (nuint)bytes), "upload the weights");
     }
 
     private void QueueUpdate()
     {
-        _update.Queue(_timer.Lap);
+        if (_offload is null) _update.Queue(_timer.Lap);
+        else _offload.QueueUpdate(_timer.Lap);
         _passes.RoundWeights();
     }
 
@@ -341,13 +447,17 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     public void Dispose()
     {
         _capture?.Settle();
+        _homeCapture?.Settle();
         _device.Synchronize();
         _graphs.Dispose();
+        _offload?.Dispose();
         _updateGraph?.Dispose();
         _attention.Dispose();
         _products.Dispose();
         _muonProducts?.Dispose();
         _kernels.Dispose();
         _device.Dispose();
+        _homeCapture?.Release();
+        _hostMemory?.Dispose();
     }
 }

@@ -10,8 +10,11 @@ namespace Streaming.Model.Fused;
 /// <param name="KernelCache">Folder of compiled kernels.</param>
 /// <param name="Precision">bf16, fp16, or fp8, which needs compute capability 8.9.</param>
 /// <param name="WideResidual">The residual stream and its gradient are float32, as in Transformers under autocast, instead of 16 bits.</param>
+/// <param name="Offload">What of the training state lives in host memory.</param>
+/// <param name="Recompute">What the backward pass computes again.</param>
 public sealed record FusedEngineOptions(
-    int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false)
+    int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false,
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None)
 {
     /// <summary>Formats and optimiser in words: <c>bf16 with float32 residual stream and master weights, AdamW</c>.</summary>
     internal string Describe(OptimizerKind optimizer)
@@ -28,6 +31,18 @@ public sealed record FusedEngineOptions(
             OptimizerKind.Muon => "Muon and AdamW",
             _ => "AdamW",
         };
-        return $"{precision} with float32 {(WideResidual ? "residual stream and " : "")}master weights, {update}";
+        var offload = Offload switch
+        {
+            OffloadLevel.Optimizer => ", optimiser state in host memory",
+            OffloadLevel.Parameters => ", parameters and optimiser state in host memory",
+            _ => "",
+        };
+        var recompute = Recompute switch
+        {
+            Recomputation.Attention => ", attention recomputed",
+            Recomputation.Layer => ", layers recomputed",
+            _ => "",
+        };
+        return $"{precision} with float32 {(WideResidual ? "residual stream and " : "")}master weights, {update}{offload}{recompute}";
     }
 }

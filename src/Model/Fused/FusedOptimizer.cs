@@ -31,7 +31,7 @@ internal sealed class FusedOptimizer
         (_layout, _options, _buffers, _kernels, _scratch, _products) = (layout, options, buffers, kernels, scratch, products);
         _blocks = device.Multiprocessors * 8;
         _growthInterval = scalesLoss ? LossScaling.GrowthInterval : 0;
-        if (buffers.Moments.Plan.Ranges.FirstOrDefault(range => range.Rule == UpdateRule.Muon) is not { } range) return;
+        if (buffers.Moments.Plan.Ranges.FirstOrDefault(range => range.Rule == UpdateRule.Muon) is not { } range) return; // nothing else needs scratch
         _muon = new MuonPlan(layout, range, scratchBytes);
         _matrices = device.Allocate((long)_muon.Matrices.Length * 32, "Muon's matrices");
         device.Upload<MuonMatrix>(_matrices, _muon.Matrices);
@@ -58,51 +58,64 @@ internal sealed class FusedOptimizer
     /// <param name="lap">Takes the name of what was queued since it was called before.</param>
     public void Queue(Action<string> lap)
     {
+        QueueNorm(lap);
+        foreach (var range in _buffers.Moments.Plan.Ranges)
+        {
+            if (range.Rule == UpdateRule.Muon)
+            {
+                foreach (var batch in _muon!.Batches) Muon(batch, range, lap);
+                continue;
+            }
+            QueueUpdate(_kernels, range, range.Begin, range.Count, _buffers.Resident(range));
+            lap(range.Rule == UpdateRule.AdamW8Bit ? "adamw, 8 bits" : "adamw");
+        }
+    }
+
+    /// <summary>The norm of a gradient that is on the device as a whole; what clipping leaves of it, and the next loss scale.</summary>
+    /// <param name="lap">Takes the name of what was queued.</param>
+    public void QueueNorm(Action<string> lap)
+    {
         var partials = (int)Math.Clamp(_layout.Count / 4 / NormBlock, 1, FlatBuffers.NormSumBlocks);
-        _kernels.Launch("sum_of_squares", partials, NormBlock, _buffers.NormSums, _buffers.Gradients, _layout.Count);
+        _kernels.Launch("sum_of_squares", partials, NormBlock, _buffers.NormSums, _buffers.Gradient(0), _layout.Count);
+        QueueClipping(partials, lap);
+    }
+
+    /// <summary>What clipping leaves of a gradient whose sums of squares are there, and the next loss scale.</summary>
+    /// <param name="partials">How many sums there are.</param>
+    /// <param name="lap">Takes the name of what was queued.</param>
+    public void QueueClipping(int partials, Action<string> lap)
+    {
         _kernels.Launch("clip_by_norm", 1, 1024, _buffers.Scalars, _buffers.NormSums, partials, _growthInterval);
         lap("gradient norm");
-        foreach (var range in _buffers.Moments.Plan.Ranges)
-            switch (range.Rule)
-            {
-                case UpdateRule.AdamW8Bit:
-                    AdamW8Bit(range);
-                    lap("adamw, 8 bits");
-                    break;
-                case UpdateRule.Muon:
-                    foreach (var batch in _muon!.Batches) Muon(batch, range, lap);
-                    break;
-                default:
-                    AdamW(range);
-                    lap("adamw");
-                    break;
-            }
     }
 
-    private void AdamW(MomentRange range)
+    /// <summary>AdamW on a part of one range, wherever its state lies; cutting a range into parts changes no bit of the result.</summary>
+    /// <param name="kernels">Where it runs.</param>
+    /// <param name="range">The range: AdamW's, with moments of 8 or 32 bits.</param>
+    /// <param name="begin">First element in the flat buffers; from the range's start on a multiple of 256.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="at">Device addresses of their state.</param>
+    public void QueueUpdate(IKernelQueue kernels, MomentRange range, long begin, long count, in StateAddresses at)
     {
-        var decayed = Math.Clamp((_options.Decay == DecayTarget.All ? _layout.Count : _layout.Norms) - range.Begin, 0, range.Count);
-        _kernels.Launch("adamw", BlocksFor(range.Count / 4, Block), Block, _buffers.High(range.Begin), _buffers.Low(range.Begin), _buffers.Gradient(range.Begin),
-            _buffers.Moments.Base + (nint)range.First, _buffers.Moments.Base + (nint)range.Second, _buffers.Scalars, range.Count, decayed,
+        if (range.Rule == UpdateRule.AdamW8Bit)
+        {
+            kernels.Launch("adamw_8bit", BlocksFor(count / BlockQuantization.BlockLength, WarpsPerBlock), Block, at.High, at.Low, at.Gradient,
+                at.First, at.Second, at.FirstScales, at.SecondScales, _buffers.Moments.CodeValues, _buffers.Scalars, count, begin / 8,
+                FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
+            return;
+        }
+        var decayed = Math.Clamp((_options.Decay == DecayTarget.All ? _layout.Count : _layout.Norms) - begin, 0, count);
+        kernels.Launch("adamw", BlocksFor(count / 4, Block), Block, at.High, at.Low, at.Gradient, at.First, at.Second, _buffers.Scalars, count, decayed,
             FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
-    }
-
-    private void AdamW8Bit(MomentRange range)
-    {
-        var moments = _buffers.Moments;
-        _kernels.Launch("adamw_8bit", BlocksFor(range.Count / BlockQuantization.BlockLength, WarpsPerBlock), Block,
-            _buffers.High(range.Begin), _buffers.Low(range.Begin), _buffers.Gradient(range.Begin),
-            moments.Base + (nint)range.First, moments.Base + (nint)range.Second, moments.Base + (nint)range.FirstScales, moments.Base + (nint)range.SecondScales,
-            moments.CodeValues, _buffers.Scalars, range.Count, range.Begin / 8, FirstShare, SecondKept, SecondShare, (float)_options.Epsilon, (float)_options.WeightDecay);
     }
 
     private void Muon(MuonPlan.Batch batch, MomentRange range, Action<string> lap)
     {
         nint momenta = _buffers.Moments.Base + (nint)range.First, matrices = _matrices + batch.First * 32, partials = _scratch + (nint)batch.Partials;
         nint x = _scratch + (nint)batch.X, y = _scratch + (nint)batch.Y, gram = _scratch + (nint)batch.Gram, polynomial = _scratch + (nint)batch.Polynomial;
-        _kernels.Launch("muon_momentum", (MuonPlan.Shares, batch.Count), (Block, 1), momenta, _buffers.Gradients, partials, matrices, _buffers.Scalars,
+        _kernels.Launch("muon_momentum", (MuonPlan.Shares, batch.Count), (Block, 1), momenta, _buffers.Gradient(0), partials, matrices, _buffers.Scalars,
             Optimizers.Muon.Momentum);
-        _kernels.Launch("muon_normalize", (batch.Tiles, batch.Count), (32, 8), x, momenta, _buffers.Gradients, partials, MuonPlan.Shares, matrices,
+        _kernels.Launch("muon_normalize", (batch.Tiles, batch.Count), (32, 8), x, momenta, _buffers.Gradient(0), partials, MuonPlan.Shares, matrices,
             _buffers.Scalars, Optimizers.Muon.Momentum);
         lap("muon momentum");
         var (linear, cubic, quintic) = Optimizers.Muon.Coefficients;
@@ -113,7 +126,7 @@ internal sealed class FusedOptimizer
             _products.Combine(y, polynomial, x, linear, batch.Rows, batch.Columns, batch.Count);
         }
         lap("muon products");
-        _kernels.Launch("muon_update", (batch.Tiles, batch.Count), (32, 8), _buffers.WeightsHigh, _buffers.WeightsLow, _buffers.Gradients, x, matrices,
+        _kernels.Launch("muon_update", (batch.Tiles, batch.Count), (32, 8), _buffers.High(0), _buffers.Low(0), _buffers.Gradient(0), x, matrices,
             _buffers.Scalars, (float)_options.WeightDecay);
         lap("muon update");
     }
@@ -125,3 +138,6 @@ internal sealed class FusedOptimizer
 
     private int BlocksFor(long items, int itemsPerBlock) => (int)Math.Clamp((items + itemsPerBlock - 1) / itemsPerBlock, 1, _blocks);
 }
+
+/// <summary>Device addresses of the state of a part of the parameters; scales are 0 where moments have 32 bits.</summary>
+internal readonly record struct StateAddresses(nint High, nint Low, nint Gradient, nint First, nint Second, nint FirstScales, nint SecondScales);

@@ -1,14 +1,12 @@
 using Streaming.Model.Engines;
-using Streaming.Model.Fused.Cuda;
 
 namespace Streaming.Model.Fused;
 
 /// <summary>One parameter in the flat buffers.</summary>
-/// <param name="device">Where they lie.</param>
 /// <param name="buffers">They.</param>
 /// <param name="entry">The parameter's place.</param>
 /// <param name="weightsChanged">Called before the weight is written.</param>
-internal sealed class FusedParameter(IDeviceMemory device, FlatBuffers buffers, ParameterLayout.Entry entry, Action weightsChanged) : IParameterState
+internal sealed class FusedParameter(FlatBuffers buffers, ParameterLayout.Entry entry, Action weightsChanged) : IParameterState
 {
     public string Name => entry.Name;
     public IReadOnlyList<long> Shape => entry.Shape;
@@ -17,7 +15,7 @@ internal sealed class FusedParameter(IDeviceMemory device, FlatBuffers buffers, 
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, entry.Count);
         if (kind == StateKind.Weight) buffers.ReadWeights(entry.Offset, destination);
-        else if (kind == StateKind.Gradient) device.Download(destination, buffers.Gradient(entry.Offset));
+        else if (kind == StateKind.Gradient) buffers.ReadGradient(entry.Offset, destination);
         else buffers.Moments.Read(kind, entry.Offset, destination);
     }
 

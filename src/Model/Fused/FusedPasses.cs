@@ -1,4 +1,6 @@
+using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Fused.Offload;
 using static Streaming.Model.Fused.EightBitOperands;
 
 namespace Streaming.Model.Fused;
@@ -10,7 +12,7 @@ namespace Streaming.Model.Fused;
 /// </summary>
 internal sealed class FusedPasses(
     FusedShape shape, ParameterLayout layout, ActivationPlan plan, FusedBuffers buffers, KernelModule kernels, MatrixProducts products,
-    LibtorchAttention attention, StepTimer timer)
+    LibtorchAttention attention, StepTimer timer, IResidency residency)
 {
     private const int Block = 256;
 
@@ -28,9 +30,10 @@ internal sealed class FusedPasses(
         At(!buffers.WideResidual ? plan.Normalized : norm % 2 == 0 ? plan.Residual[norm / 2] : plan.Middle[norm / 2]);
 
     /// <summary>Losses and, through the classifier, the gradient of the last norm's output; attention states for the backward pass.</summary>
-    /// <param name="states">Filled, one a layer; null releases each as soon as its result is used.</param>
+    /// <param name="states">Filled, one a layer, unless attention is computed again; null where no backward pass follows.</param>
     public void Forward(LibtorchAttention.State[]? states)
     {
+        residency.BeginForward();
         if (buffers.WideResidual)
             kernels.Launch("embedding_forward_wide", Grid((long)_count * shape.Hidden / 8), Block,
                 At(plan.Stream), At(plan.StreamLow), buffers.Tokens, High(layout.Embedding), Low(layout.Embedding), _count);
@@ -40,35 +43,39 @@ internal sealed class FusedPasses(
         timer.Lap("embedding");
         for (var i = 0; i < shape.Layers; i++)
         {
+            residency.EnterForward(i);
             var layer = layout.Layers[i];
             NormAndProject(plan.Residual[i], 2 * i, i, Site.AttentionInput, Matrix.Packed, At(plan.Packed[i]), layer.PackedProjection, shape.PackedWidth);
             timer.Lap("product qkv");
-            kernels.Launch("rotary_forward", Grid((long)_count * (shape.Heads + shape.KeyValueHeads) * shape.HeadSize / 16), Block,
-                At(plan.Packed[i]), buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
-            timer.Lap("rotary");
-            var state = attention.Forward(At(plan.Packed[i]));
-            timer.Lap("attention");
+            var state = Attend(i);
             var (sum, before) = Sum(plan.Middle[i], plan.Residual[i]);
             products.Forward(sum, state.OutAddress, High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden, before);
             timer.Lap("product o");
-            if (states is null) attention.Release(state);
+            if (states is null || buffers.Recompute != Recomputation.None) attention.Release(state);
             else states[i] = state;
 
             NormAndProject(plan.Middle[i], 2 * i + 1, i, Site.FeedForwardInput, Matrix.GateUp, At(plan.GateUp[i]), layer.GateUp, 2 * shape.Intermediate);
             timer.Lap("product gate_up");
             SwigluAndProject(i);
             timer.Lap("product down");
+            residency.LeaveForward(i);
         }
         RmsNorm(plan.Residual[shape.Layers], 2 * shape.Layers);
+        residency.EnterClassifier(backward: states is not null);
         Classify(backward: states is not null);
+        residency.LeaveClassifier(backward: states is not null);
+        if (states is null) residency.End();
     }
 
     /// <summary>Adds this micro-batch's gradient to the gradient buffer.</summary>
+    /// <param name="states">Of the forward pass; those of attention that is computed again are released.</param>
     public void Backward(LibtorchAttention.State[] states)
     {
         RmsNormBackward(plan.Residual[shape.Layers], 2 * shape.Layers, add: 0, roundedFor: shape.Layers - 1);
         for (var i = shape.Layers - 1; i >= 0; i--)
         {
+            residency.EnterBackward(i);
+            if (buffers.Recompute != Recomputation.None) states[i] = Recompute(i);
             var layer = layout.Layers[i];
             InputGradient(At(plan.DProduct), plan.DResidual, plan.DResidual8, i, Site.DResidual, Matrix.Down, layer.Down, shape.Intermediate, shape.Hidden);
             timer.Lap("product down, input gradient");
@@ -87,6 +94,11 @@ internal sealed class FusedPasses(
             products.WeightGradient(Gradient(layer.OutputProjection), At(plan.DResidual), states[i].OutAddress, _count, shape.QueryWidth, shape.Hidden);
             timer.Lap("product o, weight gradient");
             var gradients = attention.Backward(states[i], At(plan.DAttention));
+            if (buffers.Recompute != Recomputation.None)
+            {
+                attention.Release(states[i]);
+                states[i] = default;
+            }
             timer.Lap("attention backward");
             RotaryBackward(i, gradients);
             attention.Release(gradients.Tensors);
@@ -96,14 +108,45 @@ internal sealed class FusedPasses(
             RmsNormBackward(plan.Residual[i], 2 * i, add: 1, roundedFor: i > 0 ? i - 1 : null);
             products.WeightGradient(Gradient(layer.PackedProjection), At(plan.DProduct), Normed(2 * i), _count, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, weight gradient");
+            residency.LeaveBackward(i);
         }
+        residency.EnterEmbeddingBackward();
         EmbeddingBackward();
         kernels.Launch("rms_norm_weight_gradient", ((shape.Hidden + 31) / 32, layout.NormCount), (32, 8),
             Gradient(layout.Norms), At(plan.NormPartials), buffers.NormBlocks);
         timer.Lap("norm weight gradient");
+        residency.End();
         if (buffers.EightBits is not { } eight) return;
         kernels.Launch("update_scales", (eight.Tensors + 127) / 128, 128, eight.Scalings, eight.Magnitudes, eight.FormatLargest, eight.Tensors);
         timer.Lap("scales");
+    }
+
+    private LibtorchAttention.State Attend(int layer)
+    {
+        kernels.Launch("rotary_forward", Grid((long)_count * (shape.Heads + shape.KeyValueHeads) * shape.HeadSize / 16), Block,
+            At(plan.Packed[layer]), buffers.Cosine, buffers.Sine, _count, buffers.RowTokens);
+        timer.Lap("rotary");
+        var state = attention.Forward(At(plan.Packed[layer]));
+        timer.Lap("attention");
+        return state;
+    }
+
+    // What the forward pass has overwritten since: from the norms' inputs, or from what they put out, where that was kept.
+    private LibtorchAttention.State Recompute(int layer)
+    {
+        Project(plan.Residual[layer], 2 * layer, Site.AttentionInput, Matrix.Packed, At(plan.Packed[layer]), layout.Layers[layer].PackedProjection, shape.PackedWidth);
+        timer.Lap("product qkv, again");
+        var state = Attend(layer);
+        if (buffers.Recompute == Recomputation.Attention) return state;
+        Project(plan.Middle[layer], 2 * layer + 1, Site.FeedForwardInput, Matrix.GateUp, At(plan.GateUp[layer]), layout.Layers[layer].GateUp, 2 * shape.Intermediate);
+        timer.Lap("product gate_up, again");
+        return state;
+
+        void Project(long input, int norm, Site site, Matrix matrix, nint y, long weight, int outputs)
+        {
+            if (buffers.WideResidual) products.Forward(y, Normed(norm), High(weight), _count, shape.Hidden, outputs);
+            else NormAndProject(input, norm, layer, site, matrix, y, weight, outputs);
+        }
     }
 
     /// <summary>Rounds the weights to 8 bits; after every update of them.</summary>
@@ -238,7 +281,7 @@ internal sealed class FusedPasses(
 
     private void Classify(bool backward)
     {
-        var weight = High(layout.Classifier);
+        var weight = buffers.Flat.ClassifierHigh;
         for (var start = 0; start < _count; start += buffers.Chunk)
         {
             var rows = Math.Min(buffers.Chunk, _count - start);
@@ -251,7 +294,7 @@ internal sealed class FusedPasses(
             if (!backward) continue;
             products.InputGradient(At(plan.DNormalized) + (nint)start * shape.Hidden * 2, At(plan.Logits), weight, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head, input gradient");
-            products.WeightGradient(Gradient(layout.Classifier), At(plan.Logits), input, rows, shape.Hidden, shape.VocabularyPadded);
+            products.WeightGradient(buffers.Flat.ClassifierGradient, At(plan.Logits), input, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head, weight gradient");
         }
         kernels.Launch("accumulate_loss", 1, 1024, buffers.Loss, At(plan.Losses), buffers.LossWeight, _count);

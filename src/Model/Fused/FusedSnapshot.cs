@@ -32,8 +32,8 @@ internal sealed unsafe class FusedSnapshot : EngineSnapshot, IDeviceMemory
             Check(cuStreamCreate(out _stream, StreamNonBlocking), "create a stream");
             Check(cuEventCreate(out _computed, EventDisableTiming), "create an event");
             Check(cuEventCreate(out _copied, EventDisableTiming), "create an event");
-            Add(buffers.WeightsHigh, layout.Count * sizeof(ushort));
-            Add(buffers.WeightsLow, layout.Count * buffers.LowBytes);
+            Add(buffers.High(0), layout.Count * sizeof(ushort));
+            Add(buffers.Low(0), layout.Count * buffers.LowBytes);
             Add(buffers.Moments.Base, buffers.Moments.Plan.Bytes);
         }
         catch
@@ -43,7 +43,7 @@ internal sealed unsafe class FusedSnapshot : EngineSnapshot, IDeviceMemory
         }
         var frozen = buffers.Through(this);
         var entries = layout.Entries.ToDictionary(entry => entry.Name);
-        _parameters = [.. engine.Parameters.Select(parameter => new FrozenParameter(new FusedParameter(this, frozen, entries[parameter.Name], () => { })))];
+        _parameters = [.. engine.Parameters.Select(parameter => new FrozenParameter(new FusedParameter(frozen, entries[parameter.Name], () => { })))];
     }
 
     public override IReadOnlyList<ParameterSnapshot> Parameters => _parameters;

@@ -1,4 +1,5 @@
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Fused;
 
@@ -10,20 +11,27 @@ namespace Streaming.Model.Fused;
 /// <param name="Tokens">Tokens a row.</param>
 /// <param name="Multiprocessors">Of the GPU.</param>
 /// <param name="WideResidual">The residual stream is float32.</param>
+/// <param name="Offload">What of the state lives in host memory.</param>
+/// <param name="Recompute">What the backward pass computes again.</param>
 public sealed record MemoryNeeds(
-    FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false)
+    FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false,
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None)
 {
-    /// <summary>What the libraries take for themselves: contexts, kernels, workspaces.</summary>
-    public const long LibraryBytes = 768L << 20;
+    /// <summary>What the libraries take for themselves beside the context: kernels, workspaces. Measured on an H100.</summary>
+    public const long LibraryBytes = 184L << 20;
 
     /// <summary>Weights, master weights, gradients and moments.</summary>
     public long ParameterBytes =>
-        FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0);
+        FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0)
+        + Offloading.Predict(Offload);
+
+    /// <summary>Page-locked host memory.</summary>
+    public long HostBytes => HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload);
 
     /// <summary>Everything, for micro-batches of so many rows.</summary>
     public long Bytes(int rows)
     {
-        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual).Bytes;
+        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute).Bytes;
         return LibraryBytes + ParameterBytes + Math.Max(activations, FusedOptimizer.ScratchBytes(Layout, Optimizer, activations))
             + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
     }
@@ -51,11 +59,13 @@ public sealed record MemoryNeeds(
         for (var tokens = Tokens / 2; tokens >= 64; tokens /= 2)
             if ((this with { Tokens = tokens }).Bytes(1) <= available)
                 return $"set training.per-device-train-batch-size to 1 and data.block-size to {tokens} or less";
-        return $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: choose a smaller model in model.config";
+        return Offload == OffloadLevel.None && Optimizer != OptimizerKind.Muon
+            ? $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: set training.offload and training.recompute = auto, or choose a smaller model in model.config"
+            : $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: choose a smaller model in model.config";
     }
 
     // Each layer's result and the logarithms of its sums are libtorch's and stay until the backward pass, whose gradients and float32
-    // sums come on top for one layer.
+    // sums, in libtorch's and in cuDNN's hands, come on top for one layer.
     private long AttentionBytes(long positions) =>
-        positions * (Shape.Layers * (2L * Shape.QueryWidth + 4L * Shape.Heads) + 2L * Shape.PackedWidth + 4L * Shape.QueryWidth);
+        positions * ((Recompute == Recomputation.None ? Shape.Layers : 1) * (2L * Shape.QueryWidth + 4L * Shape.Heads) + 2L * Shape.PackedWidth + 8L * Shape.QueryWidth);
 }

@@ -5,27 +5,30 @@ using static Streaming.Model.Optimizers.BlockQuantization;
 
 namespace Streaming.Model.Fused;
 
-/// <summary>The moments in device memory, read and written in float32 whatever they are kept in.</summary>
+/// <summary>The moments, on the device or in host memory; read and written in float32 whatever they are kept in.</summary>
 internal sealed class MomentBuffers
 {
     private const int ChunkBlocks = 1 << 14;
 
-    private readonly IDeviceMemory _device;
+    private readonly IDeviceMemory _memory;
 
     // Blocks of 8-bit moments that a parameter shares with its neighbour, as last written: a block is rounded as a whole, so that the
     // second one must not see what rounding left of the first.
     private readonly Dictionary<(StateKind Kind, long Block), float[]> _shared = [];
 
-    public MomentBuffers(IDeviceMemory device, MomentPlan plan)
+    /// <param name="device">Where the kernels run.</param>
+    /// <param name="memory">Where the moments lie.</param>
+    /// <param name="plan">Where in it.</param>
+    public MomentBuffers(IDeviceMemory device, IDeviceMemory memory, MomentPlan plan)
     {
-        (_device, Plan) = (device, plan);
-        Base = device.Allocate(plan.Bytes, "the optimiser's moments");
+        (_memory, Plan) = (memory, plan);
+        Base = memory.Allocate(plan.Bytes, "the optimiser's moments");
         CodeValues = device.Allocate((FirstValues.Length + SecondValues.Length) * sizeof(float), "what 8-bit codes stand for");
         device.Upload<float>(CodeValues, [.. FirstValues, .. SecondValues]);
-        Clear();
+        if (ReferenceEquals(device, memory)) Clear(); // host memory comes as zeros
     }
 
-    private MomentBuffers(MomentBuffers other, IDeviceMemory memory) => (_device, Plan, Base, CodeValues) = (memory, other.Plan, other.Base, other.CodeValues);
+    private MomentBuffers(MomentBuffers other, IDeviceMemory memory) => (_memory, Plan, Base, CodeValues) = (memory, other.Plan, other.Base, other.CodeValues);
 
     public MomentPlan Plan { get; }
 
@@ -37,7 +40,7 @@ internal sealed class MomentBuffers
     /// <inheritdoc cref="FlatBuffers.Through"/>
     public MomentBuffers Through(IDeviceMemory memory) => new(this, memory);
 
-    public void Clear() => _device.Clear(Base, Plan.Bytes);
+    public void Clear() => _memory.Clear(Base, Plan.Bytes);
 
     /// <summary>The device has changed the moments.</summary>
     public void Updated() => _shared.Clear();
@@ -59,7 +62,7 @@ internal sealed class MomentBuffers
             }
         }
         else if (range.Rule == UpdateRule.Muon && kind == StateKind.SecondMoment) destination.Clear();
-        else _device.Download(destination, Base + (nint)((kind == StateKind.FirstMoment ? range.First : range.Second) + start * sizeof(float)));
+        else _memory.Download(destination, Base + (nint)((kind == StateKind.FirstMoment ? range.First : range.Second) + start * sizeof(float)));
     }
 
     /// <inheritdoc cref="Read"/>
@@ -86,7 +89,7 @@ internal sealed class MomentBuffers
             }
         }
         else if (range.Rule != UpdateRule.Muon || kind == StateKind.FirstMoment)
-            _device.Upload(Base + (nint)((kind == StateKind.FirstMoment ? range.First : range.Second) + start * sizeof(float)), source);
+            _memory.Upload(Base + (nint)((kind == StateKind.FirstMoment ? range.First : range.Second) + start * sizeof(float)), source);
     }
 
     private static int BlocksUntil(long end, long first) => (int)Math.Min(ChunkBlocks, (end + BlockLength - 1) / BlockLength - first);
@@ -97,8 +100,8 @@ internal sealed class MomentBuffers
     private float[] Load(MomentRange range, StateKind kind, long firstBlock, int blocks)
     {
         var (codes, scales, values) = (new byte[blocks * BlockLength], new float[blocks], new float[blocks * BlockLength]);
-        _device.Download<byte>(codes, CodesAt(range, kind, firstBlock));
-        _device.Download<float>(scales, ScalesAt(range, kind, firstBlock));
+        _memory.Download<byte>(codes, CodesAt(range, kind, firstBlock));
+        _memory.Download<float>(scales, ScalesAt(range, kind, firstBlock));
         Parallel.For(0, blocks, block =>
         {
             var slice = block * BlockLength;
@@ -118,8 +121,8 @@ internal sealed class MomentBuffers
                 ? RoundFirst(values.AsSpan(slice, BlockLength), codes.AsSpan(slice, BlockLength))
                 : RoundSecond(values.AsSpan(slice, BlockLength), codes.AsSpan(slice, BlockLength));
         });
-        _device.Upload<byte>(CodesAt(range, kind, firstBlock), codes);
-        _device.Upload<float>(ScalesAt(range, kind, firstBlock), scales);
+        _memory.Upload<byte>(CodesAt(range, kind, firstBlock), codes);
+        _memory.Upload<float>(ScalesAt(range, kind, firstBlock), scales);
     }
 
     private nint CodesAt(MomentRange range, StateKind kind, long block) =>

@@ -75,4 +75,23 @@ public sealed class MomentPlan
 public sealed record MomentRange(UpdateRule Rule, long Begin, long End, long First, long Second, long FirstScales, long SecondScales)
 {
     public long Count => End - Begin;
+
+    /// <summary>The four parts of the moments of <paramref name="count"/> elements from <paramref name="element"/> on: byte offset and length of each, length 0 where there is none.</summary>
+    /// <param name="element">In the flat buffers; the start of a block where moments have 8 bits.</param>
+    /// <param name="count">Up to the range's end, or a multiple of a block.</param>
+    public MomentPart[] Parts(long element, long count)
+    {
+        var start = element - Begin;
+        if (Rule != UpdateRule.AdamW8Bit)
+        {
+            var bytes = count * sizeof(float);
+            return [new(First + start * sizeof(float), bytes), new(Second + start * sizeof(float), Rule == UpdateRule.Muon ? 0 : bytes), default, default];
+        }
+        var (block, blocks) = (start / BlockQuantization.BlockLength, (count + BlockQuantization.BlockLength - 1) / BlockQuantization.BlockLength);
+        long codes = blocks * BlockQuantization.BlockLength, scales = blocks * sizeof(float);
+        return [new(First + start, codes), new(Second + start, codes), new(FirstScales + block * sizeof(float), scales), new(SecondScales + block * sizeof(float), scales)];
+    }
 }
+
+/// <summary>A run of bytes in the memory of all moments.</summary>
+public readonly record struct MomentPart(long Offset, long Bytes);

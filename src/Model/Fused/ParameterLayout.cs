@@ -62,6 +62,12 @@ public sealed class ParameterLayout
     /// <summary>The element after the layers' matrices.</summary>
     public long LayersEnd { get; }
 
+    /// <summary>Elements of one layer's matrices.</summary>
+    public long LayerCount => (LayersEnd - LayersBegin) / Layers.Length;
+
+    /// <summary>Elements of the output matrix, padding included.</summary>
+    public long ClassifierCount => LayersEnd == Norms ? LayersBegin : Norms - LayersEnd;
+
     /// <summary>First element of the norm weights: input and post-attention norm of each layer, then the last norm.</summary>
     public long Norms { get; }
 

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Streaming.Model.Fused.Cuda;
+using Streaming.Model.Fused.Offload;
 using Streaming.Model.Measurement;
 
 namespace Streaming.Model.Fused;
@@ -8,18 +9,20 @@ namespace Streaming.Model.Fused;
 /// The passes over a micro-batch as CUDA graphs: forward and backward, and forward alone. They have room for a number of documents,
 /// unused ones are empty, and are recorded anew where a micro-batch has more.
 /// </summary>
+/// <param name="layers">Where layers are streamed: their gradient begins from zero in the first micro-batch of a step, and is added to in others.</param>
 internal sealed class PassGraphs(
-    CudaDevice device, FusedShape shape, FusedBuffers buffers, FusedPasses passes, LibtorchAttention attention) : IDisposable
+    CudaDevice device, FusedShape shape, FusedBuffers buffers, FusedPasses passes, LibtorchAttention attention, StreamedLayers? layers) : IDisposable
 {
     // Blocks of a grid's second dimension, of which FlashAttention-2 takes one a document.
     private const int MaximalDocuments = 65_535;
 
     private readonly LibtorchAttention.State[] _states = new LibtorchAttention.State[shape.Layers];
-    private CudaGraph? _train, _evaluate;
+    private CudaGraph? _train, _first, _evaluate;
     private int _documents = buffers.Positions / buffers.RowTokens; // one a row
 
     /// <summary>Queues forward and backward pass.</summary>
-    public void Train() => _train!.Launch();
+    /// <param name="isFirst">Of a step.</param>
+    public void Train(bool isFirst) => (isFirst && _first is not null ? _first : _train)!.Launch();
 
     /// <summary>Queues the forward pass.</summary>
     public void Evaluate() => _evaluate!.Launch();
@@ -66,13 +69,22 @@ internal sealed class PassGraphs(
         // A finaliser that frees device memory would break the capture.
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        _train = CudaGraph.Record(device, "the micro-step", () =>
+        if (layers is not null)
         {
-            passes.Forward(_states);
-            passes.Backward(_states);
-        });
+            layers.Adds = false;
+            _first = RecordTraining();
+            Release();
+            layers.Adds = true;
+        }
+        _train = RecordTraining();
         _evaluate = CudaGraph.Record(device, "the evaluation", () => passes.Forward(null));
     }
+
+    private CudaGraph RecordTraining() => CudaGraph.Record(device, "the micro-step", () =>
+    {
+        passes.Forward(_states);
+        passes.Backward(_states);
+    });
 
     // What attention holds for the backward pass; once recorded, the graph's own.
     private void Release()
@@ -84,6 +96,7 @@ internal sealed class PassGraphs(
     public void Dispose()
     {
         _train?.Dispose();
+        _first?.Dispose();
         _evaluate?.Dispose();
         Release();
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Streaming.Model.Fused.Offload;
 using Streaming.Model.Parameters;
 
 namespace Streaming.Model.Fused;
@@ -15,8 +16,10 @@ public sealed unsafe class PreparedWeights : IDisposable
     private readonly ParameterLayout _layout;
     private readonly CancellationTokenSource _cancellation = new();
     private readonly Task _work;
-    private ushort* _high;
-    private void* _low;
+    private readonly ushort* _high;
+    private readonly void* _low;
+    private HostBlock? _highBlock, _lowBlock;
+    private bool _disposed;
 
     /// <summary>Begins. The source is read by one thread, until <see cref="Dispose"/> has returned.</summary>
     /// <param name="model">The model.</param>
@@ -28,8 +31,18 @@ public sealed unsafe class PreparedWeights : IDisposable
         _model = model;
         IsHalfPrecision = halfPrecision;
         _layout = new ParameterLayout(FusedShape.From(model));
-        _high = (ushort*)NativeMemory.AllocZeroed((nuint)_layout.Count, sizeof(ushort));
-        _low = NativeMemory.AllocZeroed((nuint)_layout.Count, (nuint)(halfPrecision ? sizeof(float) : sizeof(short)));
+        _highBlock = new HostBlock(_layout.Count * sizeof(ushort));
+        try
+        {
+            _lowBlock = new HostBlock(_layout.Count * FlatBuffers.LowBytesFor(halfPrecision));
+        }
+        catch
+        {
+            _highBlock.Dispose();
+            throw;
+        }
+        _high = (ushort*)_highBlock.Address;
+        _low = (void*)_lowBlock.Address;
         _work = Task.Factory.StartNew(() => Fill(source), _cancellation.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
@@ -45,6 +58,28 @@ public sealed unsafe class PreparedWeights : IDisposable
     {
         _work.GetAwaiter().GetResult();
         return ((nint)_high, (nint)_low);
+    }
+
+    /// <summary>Makes the memory the caller's, who gives it back once this is disposed; it goes on being filled.</summary>
+    internal (HostBlock High, HostBlock Low) TakeOver()
+    {
+        var (high, low) = (_highBlock, _lowBlock);
+        (_highBlock, _lowBlock) = (null, null);
+        return (high ?? throw new InvalidOperationException("the weights' memory is another's already"), low!);
+    }
+
+    /// <summary>Stops the work, so that nothing is written any more.</summary>
+    internal void Cancel()
+    {
+        _cancellation.Cancel();
+        try
+        {
+            _work.Wait();
+        }
+        catch (AggregateException)
+        {
+            // Cancelled, or failed: Wait has told whoever asked.
+        }
     }
 
     private void Fill(IWeightSource source)
@@ -88,20 +123,11 @@ public sealed unsafe class PreparedWeights : IDisposable
     /// <summary>Stops the work and gives the memory back.</summary>
     public void Dispose()
     {
-        if (_high == null) return;
-        _cancellation.Cancel();
-        try
-        {
-            _work.Wait();
-        }
-        catch (AggregateException)
-        {
-            // Cancelled, or failed: Wait has told whoever asked.
-        }
-        NativeMemory.Free(_high);
-        NativeMemory.Free(_low);
-        _high = null;
-        _low = null;
+        if (_disposed) return;
+        _disposed = true;
+        Cancel();
+        _highBlock?.Dispose();
+        _lowBlock?.Dispose();
         _cancellation.Dispose();
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
+using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Measurement;
 
@@ -17,7 +18,8 @@ public static class EngineBenchmark
     /// <param name="tokens">Tokens a sequence.</param>
     /// <param name="microBatches">Micro-batches a step.</param>
     /// <param name="steps">Steps that are timed; the median counts.</param>
-    public static EngineMeasurement Run(ITrainingEngine engine, int rows, int tokens, int microBatches, int steps)
+    /// <param name="profiles">Afterwards the fused engine's operations are timed.</param>
+    public static EngineMeasurement Run(ITrainingEngine engine, int rows, int tokens, int microBatches, int steps, bool profiles = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(steps);
         var random = new Random(0);
@@ -28,8 +30,9 @@ public static class EngineBenchmark
             for (var k = 0; k < batches[i].Length; k++) batches[i][k] = random.Next(engine.Model.VocabularySize);
         }
         var times = new double[steps];
+        var losses = new List<float>();
         StepResult result = default;
-        for (var step = -WarmUpSteps; step < steps; step++)
+        for (var step = -Math.Min(WarmUpSteps, steps); step < steps; step++)
         {
             var began = Stopwatch.GetTimestamp();
             using (StartTrace.Phase("first step"))
@@ -38,14 +41,34 @@ public static class EngineBenchmark
                 result = engine.Update(6e-4);
             }
             StartTrace.Complete();
+            losses.Add(result.Loss);
             if (step >= 0) times[step] = Stopwatch.GetElapsedTime(began).TotalSeconds;
         }
         Array.Sort(times);
         var speed = (double)rows * tokens * microBatches / times[steps / 2];
         var fused = engine as FusedEngine;
+        var compute = ComputeSeconds(engine, batches, rows);
+        var deviceBytes = fused?.DeviceBytes; // before the profile, which runs beside the graphs
         return new EngineMeasurement(
             engine.Description, rows, microBatches, engine.ParameterCount, speed, speed * FlopsPerToken(engine, tokens) / PeakFlops,
-            fused?.DeviceBytes, StartTrace.Result, result.Loss, fused is null ? [] : Laps(fused, batches[0], rows));
+            deviceBytes, fused?.PredictedDeviceBytes, fused?.HostBytes, HostLimits.PeakResident(), times[steps / 2], compute, fused?.UpdateTraffic ?? default,
+            StartTrace.Result, losses, fused is null || !profiles ? [] : Laps(fused, batches[0], rows));
+    }
+
+    // The micro-batches of a step alone, without an update before or among them.
+    private static double ComputeSeconds(ITrainingEngine engine, int[][] batches, int rows)
+    {
+        engine.Accumulate(batches[0], rows, batches.Length);
+        engine.Evaluate(batches[0], rows); // waits
+        var began = Stopwatch.GetTimestamp();
+        engine.Evaluate(batches[0], rows);
+        var evaluation = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        began = Stopwatch.GetTimestamp();
+        foreach (var batch in batches) engine.Accumulate(batch, rows, batches.Length);
+        engine.Evaluate(batches[0], rows);
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds - evaluation;
+        engine.Update(0);
+        return seconds;
     }
 
     /// <summary>Forward and backward pass: 6 for each parameter outside the embedding, and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
@@ -72,13 +95,20 @@ public static class EngineBenchmark
 /// <param name="TokensPerSecond">By the median step.</param>
 /// <param name="Utilization">Model FLOPs against <see cref="EngineBenchmark.PeakFlops"/>.</param>
 /// <param name="DeviceBytes">Device memory in use, libraries included; null where unknown.</param>
+/// <param name="PredictedBytes">What the planner expects of it.</param>
+/// <param name="LockedBytes">Page-locked host memory of the training state.</param>
+/// <param name="ResidentBytes">Host memory that the process had at most.</param>
+/// <param name="StepSeconds">Of the median step.</param>
+/// <param name="ComputeSeconds">Of a step's micro-batches alone.</param>
+/// <param name="UpdateTraffic">Bytes that an update brings in from host memory and sends out.</param>
 /// <param name="Start">Seconds from the start of the process to the end of the first step, and what they went into; null where that was not traced.</param>
-/// <param name="Loss">Of the last step.</param>
+/// <param name="Losses">Of all steps, those before the timed ones too; the same tokens each time, so that a large model soon knows them by heart.</param>
 /// <param name="Operations">One micro-step and one update, eagerly, by CUDA events; empty for the reference engine.</param>
 public sealed record EngineMeasurement(
-    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes,
+    string Engine, int Rows, int MicroBatches, long Parameters, double TokensPerSecond, double Utilization, long? DeviceBytes, long? PredictedBytes, long? LockedBytes,
+    long ResidentBytes, double StepSeconds, double ComputeSeconds, (long In, long Out) UpdateTraffic,
     (double FirstStep, IReadOnlyList<StartPhase> Phases)? Start,
-    float Loss, IReadOnlyList<OperationTime> Operations);
+    IReadOnlyList<float> Losses, IReadOnlyList<OperationTime> Operations);
 
 /// <param name="Name">The operation.</param>
 /// <param name="Milliseconds">Of all calls together.</param>

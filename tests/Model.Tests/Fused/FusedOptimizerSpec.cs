@@ -114,7 +114,7 @@ public sealed class FusedOptimizerSpec
             var scratch = FusedOptimizer.ScratchBytes(_layout, options.Kind, 100_000);
             _optimizer = new FusedOptimizer(_layout, options, _buffers, bench.Device, bench.Device, scratch == 0 ? 0 : bench.Device.Allocate(scratch, "scratch"),
                 scratch, new HostMuonProducts(bench.Device), scalesLoss: bench.Half.IsFloat16);
-            Parameters = [.. _layout.Entries.Select(entry => new FusedParameter(bench.Device, _buffers, entry, () => { }))];
+            Parameters = [.. _layout.Entries.Select(entry => new FusedParameter(_buffers, entry, () => { }))];
             foreach (var parameter in Parameters)
                 parameter.Write(StateKind.Weight, [.. bench.Random.DrawFloats(Count(parameter), ValueKind.Normal).Select(value => 0.02f * value + (parameter.Shape.Count == 1 ? 1 : 0))]);
         }
@@ -150,8 +150,8 @@ public sealed class FusedOptimizerSpec
         public byte[] Bytes()
         {
             var (high, low, moments) = (new byte[_layout.Count * 2], new byte[_layout.Count * _buffers.LowBytes], new byte[_buffers.Moments.Plan.Bytes]);
-            _bench.Device.Download<byte>(high, _buffers.WeightsHigh);
-            _bench.Device.Download<byte>(low, _buffers.WeightsLow);
+            _bench.Device.Download<byte>(high, _buffers.High(0));
+            _bench.Device.Download<byte>(low, _buffers.Low(0));
             _bench.Device.Download<byte>(moments, _buffers.Moments.Base);
             return [.. high, .. low, .. moments];
         }

@@ -70,8 +70,8 @@ public sealed class MemoryNeedsSpec
     public void Memory_is_that_measured_on_an_H100()
     {
         // docs/benchmarks: 21.9 GiB at 32 rows, 7.7 GiB at 4, all that came into use since the engine was made.
-        Assert.Equal(21.9, Needs().Bytes(32) / (double)Gibibyte, 1.0);
-        Assert.Equal(7.7, Needs().Bytes(4) / (double)Gibibyte, 1.0);
+        Assert.Equal(21.9, Needs().Bytes(32) / (double)Gibibyte, 0.05 * 21.9);
+        Assert.Equal(7.7, Needs().Bytes(4) / (double)Gibibyte, 0.05 * 7.7);
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class MemoryNeedsSpec
         Assert.StartsWith("set training.optimizer = adamw-8bit and training.per-device-train-batch-size to ", Needs().Remedy(between, 4), StringComparison.Ordinal);
         var shorter = Needs(OptimizerKind.Muon);
         Assert.Equal("set training.per-device-train-batch-size to 1 and data.block-size to 512 or less", shorter.Remedy((shorter with { Tokens = 512 }).Bytes(1), 4));
-        Assert.Equal("weights, gradients and moments alone take 5.3 GiB: choose a smaller model in model.config", Needs().Remedy(2 * Gibibyte, 4));
+        Assert.Equal("weights, gradients and moments alone take 5.3 GiB: set training.offload and training.recompute = auto, or choose a smaller model in model.config", Needs().Remedy(2 * Gibibyte, 4));
         Assert.Equal("a micro-batch of 64 needs about 40.0 GiB of device memory and 22.5 GiB are free: set x",
             new OutOfDeviceMemoryException(64, 40 * Gibibyte, 45 * Gibibyte / 2, "set x").Message);
     }

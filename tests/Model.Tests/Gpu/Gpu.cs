@@ -22,9 +22,9 @@ internal static class Gpu
     /// <summary>An engine of its own memory, kernels and graphs.</summary>
     public static FusedEngine Fused(
         MistralConfig config, OptimizerOptions optimizer, IWeightSource weights, int rows, int tokens, Precision precision = Precision.BFloat16,
-        bool wide = false, bool deterministic = false) =>
+        bool wide = false, bool deterministic = false, OffloadLevel offload = OffloadLevel.None, Recomputation recompute = Recomputation.None) =>
         FusedEngine.Create(config, optimizer, new FusedEngineOptions(rows, tokens, Device: 0, deterministic,
-            Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide), weights);
+            Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide, offload, recompute), weights);
 
     /// <summary>The reference engine on the GPU.</summary>
     public static ReferenceEngine Reference(

@@ -51,6 +51,9 @@ internal sealed class CudaDevice : IDeviceMemory, IDisposable
     public int Multiprocessors { get; }
     public nint Stream { get; }
 
+    /// <summary>Number of the graph that is being recorded; 0 while none is.</summary>
+    public int Recording { get; internal set; }
+
     /// <summary>Bytes taken through <see cref="Allocate"/>.</summary>
     public long AllocatedBytes { get; private set; }
 

@@ -8,7 +8,8 @@ internal static unsafe partial class CudaDriver
     private const string Library = "libcuda.so.1";
 
     public const int CaptureRelaxed = 2;
-    public const uint StreamNonBlocking = 1, EventDisableTiming = 2;
+    public const uint StreamNonBlocking = 1, EventDisableTiming = 2, EventWaitExternal = 1;
+    public const uint HostPortable = 1, HostMapped = 2;
     public const int NotReady = 600;
     public const int ComputeCapabilityMajor = 75, ComputeCapabilityMinor = 76, MultiprocessorCount = 16;
 
@@ -27,15 +28,19 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuMemFree_v2(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemHostAlloc(out nint pointer, nuint bytes, uint flags);
     [LibraryImport(Library)] public static partial int cuMemFreeHost(nint pointer);
+    [LibraryImport(Library)] public static partial int cuMemHostRegister_v2(nint pointer, nuint bytes, uint flags);
+    [LibraryImport(Library)] public static partial int cuMemHostUnregister(nint pointer);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoHAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyAsync(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemcpyHtoD_v2(nint target, nint source, nuint bytes);
     [LibraryImport(Library)] public static partial int cuMemcpyDtoH_v2(nint target, nint source, nuint bytes);
+    [LibraryImport(Library)] public static partial int cuMemcpyDtoDAsync_v2(nint target, nint source, nuint bytes, nint stream);
     [LibraryImport(Library)] public static partial int cuMemsetD32Async(nint target, uint value, nuint count, nint stream);
 
     [LibraryImport(Library)] public static partial int cuStreamCreate(out nint stream, uint flags);
     [LibraryImport(Library)] public static partial int cuStreamSynchronize(nint stream);
+    [LibraryImport(Library)] public static partial int cuStreamWaitEvent(nint stream, nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuStreamDestroy_v2(nint stream);
     [LibraryImport(Library)] public static partial int cuStreamBeginCapture_v2(nint stream, int mode);
     [LibraryImport(Library)] public static partial int cuStreamEndCapture(nint stream, out nint graph);
@@ -47,7 +52,6 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)] public static partial int cuEventCreate(out nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuEventRecord(nint @event, nint stream);
     [LibraryImport(Library)] public static partial int cuEventQuery(nint @event);
-    [LibraryImport(Library)] public static partial int cuStreamWaitEvent(nint stream, nint @event, uint flags);
     [LibraryImport(Library)] public static partial int cuEventSynchronize(nint @event);
     [LibraryImport(Library)] public static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
     [LibraryImport(Library)] public static partial int cuEventDestroy_v2(nint @event);
@@ -99,6 +103,6 @@ public sealed class CudaException(int code, string operation)
 
     public bool IsOutOfMemory => Code == ErrorOutOfMemory;
 
-    private static string NameOf(int code) =>
+    internal static string NameOf(int code) =>
         CudaDriver.cuGetErrorName(code, out var name) == 0 ? Marshal.PtrToStringUTF8(name) ?? "unknown error" : "unknown error";
 }

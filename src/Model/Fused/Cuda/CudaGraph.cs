@@ -5,6 +5,8 @@ namespace Streaming.Model.Fused.Cuda;
 /// <summary>Work recorded once on a device's stream and launched as a whole from then on, with the addresses that it was recorded with.</summary>
 internal sealed class CudaGraph : IDisposable
 {
+    private static int s_recordings;
+
     private readonly CudaDevice _device;
     private readonly string _name;
     private nint _executable;
@@ -18,7 +20,15 @@ internal sealed class CudaGraph : IDisposable
     public static CudaGraph Record(CudaDevice device, string name, Action queue)
     {
         Check(cuStreamBeginCapture_v2(device.Stream, CaptureRelaxed), $"begin the capture of {name}");
-        queue();
+        device.Recording = Interlocked.Increment(ref s_recordings);
+        try
+        {
+            queue();
+        }
+        finally
+        {
+            device.Recording = 0;
+        }
         Check(cuStreamEndCapture(device.Stream, out var graph), $"end the capture of {name}");
         Check(cuGraphInstantiateWithFlags(out var executable, graph, 0), $"instantiate {name}");
         _ = cuGraphDestroy(graph);

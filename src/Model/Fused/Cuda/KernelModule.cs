@@ -16,14 +16,20 @@ internal sealed unsafe class KernelModule : IKernelQueue, IDisposable
             Check(cuModuleLoadData(out _module, image), "load the kernels");
     }
 
-    public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments)
+    public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments) =>
+        Launch(_device.Stream, name, grid, block, arguments);
+
+    /// <summary>The same kernels on another stream of the device.</summary>
+    public IKernelQueue On(nint stream) => new Queue(this, stream);
+
+    private void Launch(nint stream, string name, (int X, int Y) grid, (int X, int Y) block, ReadOnlySpan<KernelArgument> arguments)
     {
         var function = Function(name);
         var pointers = stackalloc void*[arguments.Length];
         fixed (KernelArgument* first = arguments)
         {
             for (var i = 0; i < arguments.Length; i++) pointers[i] = first + i;
-            var code = cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, 1, (uint)block.X, (uint)block.Y, 1, 0, _device.Stream, pointers, null);
+            var code = cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, 1, (uint)block.X, (uint)block.Y, 1, 0, stream, pointers, null);
             if (code != 0)
                 throw new CudaException(code, $"launch {name}");
         }
@@ -39,4 +45,10 @@ internal sealed unsafe class KernelModule : IKernelQueue, IDisposable
     }
 
     public void Dispose() => _ = cuModuleUnload(_module);
+
+    private sealed class Queue(KernelModule module, nint stream) : IKernelQueue
+    {
+        public void Launch(string name, (int X, int Y) grid, (int X, int Y) block, params ReadOnlySpan<KernelArgument> arguments) =>
+            module.Launch(stream, name, grid, block, arguments);
+    }
 }
