@@ -11,6 +11,9 @@ internal static class Root
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            EvaluateCommand.Create(),
+            ServeCommand.Create(),
+            ExportCommand.Create(),
             NormalizeCommand.Create(),
             TokenizeCommand.Create(),
             InspectCommand.Create(),

@@ -14,9 +14,9 @@ internal sealed class ModelFolder
 {
     private const string TokenizerFile = "tokenizer.model", AlternativeTokenizerFile = "spiece.model";
 
-    private ModelFolder(string path, MistralConfig config, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    private ModelFolder(string path, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
     {
-        (Path, Config, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizer, endTokens, beginsWithBos);
+        (Path, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
         Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
     }
 
@@ -28,6 +28,9 @@ internal sealed class ModelFolder
     public MistralConfig Config { get; }
 
     public UnigramTokenizer Tokenizer { get; }
+
+    /// <summary>The tokenizer's file.</summary>
+    public string TokenizerPath { get; }
 
     /// <summary>Tokens that end a text: <c>eos_token_id</c> of <c>generation_config.json</c>, else of <c>config.json</c>.</summary>
     public IReadOnlyList<int> EndTokens { get; }
@@ -45,7 +48,7 @@ internal sealed class ModelFolder
         var pieces = LoadTokenizer(file);
         if (pieces.VocabularySize > config.VocabularySize)
             throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
-        return new ModelFolder(folder, config, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token"));
+        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token"));
     }
 
     /// <summary>The ids of a prompt; empty where it has none.</summary>

@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Prometheus;
+
+namespace Streaming.Hosting.Serving;
+
+/// <summary>What a server tells Prometheus, under <c>/metrics</c>.</summary>
+internal sealed class ServingMetrics
+{
+    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly Counter _requests;
+    private readonly Histogram _firstToken;
+
+    public ServingMetrics(ModelHub hub)
+    {
+        var factory = Prometheus.Metrics.WithCustomRegistry(_registry);
+        _requests = factory.CreateCounter("streaming_serving_requests_total", "Requests answered.", "path", "code");
+        _firstToken = factory.CreateHistogram("streaming_serving_first_token_seconds", "From a request to its first token.",
+            new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 16) });
+        var pending = factory.CreateGauge("streaming_serving_texts", "Texts that run or wait.");
+        var generated = factory.CreateGauge("streaming_serving_tokens_generated", "Tokens generated since the model that is served was loaded.");
+        var prompts = factory.CreateGauge("streaming_serving_prompt_tokens_read", "Tokens of prompts read since the model that is served was loaded.");
+        _registry.AddBeforeCollectCallback(() =>
+        {
+            var worker = hub.Current;
+            pending.Set(worker.Pending);
+            generated.Set(worker.Tokens.Generated);
+            prompts.Set(worker.Tokens.Prompts);
+        });
+    }
+
+    public void Map(WebApplication application) => application.MapMetrics("/metrics", _registry);
+
+    public Arrival Receive() => new(_firstToken, Stopwatch.GetTimestamp());
+
+    public void Answer(HttpContext context, int status)
+    {
+        // Only paths that exist: a label for each that somebody tries would have no end.
+        var path = context.Request.Path.Value is "/v1/completions" or "/v1/chat/completions" or "/v1/models" ? context.Request.Path.Value : "other";
+        _requests.WithLabels(path, status.ToString(CultureInfo.InvariantCulture)).Inc();
+    }
+
+    /// <summary>A request on its way to its first token.</summary>
+    public sealed class Arrival(Histogram firstToken, long at)
+    {
+        private bool _seen;
+
+        public void FirstToken()
+        {
+            if (_seen)
+                return;
+            _seen = true;
+            firstToken.Observe(Stopwatch.GetElapsedTime(at).TotalSeconds);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+namespace Streaming.Streams.Tokenization;
+
+/// <summary>Everything that a unigram <c>.model</c> file says, as plain arrays: for writing it in other programs' formats.</summary>
+public sealed record VocabularyTable
+{
+    /// <summary>Text of each piece, in the order of the ids.</summary>
+    public required IReadOnlyList<string> Pieces { get; init; }
+
+    /// <summary>Log probability of each piece.</summary>
+    public required IReadOnlyList<float> Scores { get; init; }
+
+    /// <summary>1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; as in <c>sentencepiece_model.proto</c>.</summary>
+    public required IReadOnlyList<int> Types { get; init; }
+
+    /// <summary>Normalisation rules as <c>spm_train</c> compiles them; empty for none.</summary>
+    public required byte[] CompiledRules { get; init; }
+
+    public required bool AddDummyPrefix { get; init; }
+    public required bool RemoveExtraWhitespaces { get; init; }
+    public required bool EscapeWhitespaces { get; init; }
+    public required bool TreatWhitespaceAsSuffix { get; init; }
+
+    /// <param name="path">A unigram <c>.model</c> file.</param>
+    /// <exception cref="InvalidDataException">The file is none.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static VocabularyTable Read(string path)
+    {
+        UnigramTokenizer.Load(path); // refuses what is no sound unigram model
+        var model = SentencePieceModelReader.Read(path);
+        var normalizer = model.Normalizer!;
+        return new VocabularyTable
+        {
+            Pieces = [.. model.Pieces.Select(piece => piece.Text)],
+            Scores = [.. model.Pieces.Select(piece => piece.Score)],
+            Types = [.. model.Pieces.Select(piece => (int)piece.Type)],
+            CompiledRules = normalizer.CompiledRules,
+            AddDummyPrefix = normalizer.AddDummyPrefix,
+            RemoveExtraWhitespaces = normalizer.RemoveExtraWhitespaces,
+            EscapeWhitespaces = normalizer.EscapeWhitespaces,
+            TreatWhitespaceAsSuffix = model.TreatWhitespaceAsSuffix,
+        };
+    }
+}
