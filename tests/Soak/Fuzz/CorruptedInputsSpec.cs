@@ -144,7 +144,7 @@ public sealed class CorruptedInputsSpec : IDisposable
         SourceOptions source = path;
         var options = new PipelineOptions { Sources = [source], Tokenizer = "", BlockSize = 8, Rows = 1 };
         var files = SourceFiles.Of(source, options, Split.Train);
-        var reader = new SourceReader(files, Split.Train, 1, files.StartOf(0), 1 << 16, new LineBatchPool(), new PipelineStatistics());
+        var reader = new SourceReader(files, Split.Train, 1, files.StartOf(0), 1 << 16, new LineBatchPool(), new StageStatistics("read"), new SourceStatistics(path));
         foreach (var batch in reader.Read(CancellationToken.None))
             batch.Format.Extract(batch);
     }
