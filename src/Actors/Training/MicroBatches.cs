@@ -4,7 +4,7 @@ using Streaming.Streams.Batches;
 namespace Streaming.Actors;
 
 /// <summary>What the text path hands out, as the engines take it.</summary>
-internal static class MicroBatches
+public static class MicroBatches
 {
     public static MicroBatch ToMicroBatch(this TokenBatch batch) => new(batch.Tokens.AsSpan(0, batch.Rows * batch.BlockSize), batch.Rows)
     {

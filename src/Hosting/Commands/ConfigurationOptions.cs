@@ -26,9 +26,13 @@ internal sealed class ConfigurationOptions
     }
 
     /// <exception cref="UserErrorException">Everything that is wrong with the configuration.</exception>
-    public Settings Load(ParseResult parsed, params IEnumerable<Assignment> more)
+    public Settings Load(ParseResult parsed, params IEnumerable<Assignment> more) => Load(parsed, otherwise: null, more);
+
+    /// <param name="otherwise">The file that is read where none is named.</param>
+    /// <exception cref="UserErrorException">Everything that is wrong with the configuration.</exception>
+    public Settings Load(ParseResult parsed, string? otherwise, IEnumerable<Assignment> more)
         => SettingsLoader.Load(
-            parsed.GetValue(_config),
+            parsed.GetValue(_config) ?? otherwise,
             [.. (parsed.GetValue(_set) ?? []).Select(text => new Assignment(text)), .. more],
             Environment.GetEnvironmentVariable);
 }

@@ -68,7 +68,7 @@ internal static class GenerateCommand
             run.Run(prompts, (_, text) => Write(live ? text : ""), (index, text) =>
             {
                 whole[index] = text;
-                tokens += text.Tokens;
+                tokens += text.Tokens.Count;
                 for (; next < whole.Length && whole[next] is { } done; next++)
                     WriteWhole(done, next);
             }, stop.Token);
@@ -94,7 +94,8 @@ internal static class GenerateCommand
                     prompt = done.Prompt,
                     text = done.Text,
                     prompt_tokens = done.PromptTokens,
-                    tokens = done.Tokens,
+                    tokens = done.Tokens.Count,
+                    token_ids = done.Tokens,
                     finish_reason = done.Reason.ToString().ToLowerInvariant(),
                     seed = seed + index,
                 }, _format) + "\n");

@@ -11,6 +11,7 @@ internal static class Root
         {
             TrainCommand.Create(),
             GenerateCommand.Create(),
+            EvaluateCommand.Create(),
             ServeCommand.Create(),
             ExportCommand.Create(),
             NormalizeCommand.Create(),

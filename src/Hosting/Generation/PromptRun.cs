@@ -4,7 +4,7 @@ using Streaming.Model.Generation;
 namespace Streaming.Hosting.Generation;
 
 /// <summary>One prompt of a command with what became of it.</summary>
-internal sealed record GeneratedText(string Prompt, string Text, int PromptTokens, int Tokens, FinishReason Reason);
+internal sealed record GeneratedText(string Prompt, string Text, int PromptTokens, IReadOnlyList<int> Tokens, FinishReason Reason);
 
 /// <summary>Continues a list of prompts with one decoder: all at once in a batch, or one after the other with beams.</summary>
 internal sealed class PromptRun(ModelFolder model, IDecoder decoder, GenerationOptions options, IReadOnlyList<string> stops)
@@ -48,7 +48,7 @@ internal sealed class PromptRun(ModelFolder model, IDecoder decoder, GenerationO
         var text = TextContinuation.Text(model.Tokenizer, prompt.Ids, added, stops, out var stopped);
         onText(index, text);
         var ended = stopped || (added.Length > 0 && options.EndTokens.Contains(added[^1]));
-        onEnd(index, new GeneratedText(prompt.Text, text, prompt.Ids.Length, added.Length, ended ? FinishReason.Stop : FinishReason.Length));
+        onEnd(index, new GeneratedText(prompt.Text, text, prompt.Ids.Length, added, ended ? FinishReason.Stop : FinishReason.Length));
     }
 
     private sealed class Line(
@@ -56,6 +56,7 @@ internal sealed class PromptRun(ModelFolder model, IDecoder decoder, GenerationO
         : TextContinuation(prompt.Ids, options, run.Tokenizer, run.Stops)
     {
         private readonly System.Text.StringBuilder _text = new();
+        private readonly List<int> _tokens = [];
 
         protected override void OnText(string text)
         {
@@ -66,13 +67,14 @@ internal sealed class PromptRun(ModelFolder model, IDecoder decoder, GenerationO
         public override bool OnToken(int token)
         {
             run.FirstToken ??= Stopwatch.GetElapsedTime(run._began);
+            _tokens.Add(token);
             return base.OnToken(token);
         }
 
         public override void OnFinished(FinishReason reason)
         {
             base.OnFinished(reason);
-            onEnd(index, new GeneratedText(prompt.Text, _text.ToString(), Prompt.Length, TokensAdded, reason));
+            onEnd(index, new GeneratedText(prompt.Text, _text.ToString(), Prompt.Length, _tokens, reason));
         }
     }
 

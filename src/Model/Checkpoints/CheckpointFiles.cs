@@ -16,7 +16,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
     private readonly Checksums _sums = new();
 
     /// <exception cref="NonFiniteWeightsException">A weight is not a number.</exception>
-    public void Write(TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline)
+    public void Write(
+        TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline, IReadOnlyList<(string Name, byte[] Bytes)> beside)
     {
         WriteFile(Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
         snapshot.Wait();
@@ -28,6 +29,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
             using var source = File.OpenRead(tokenizer);
             WriteFile(Checkpoint.Tokenizer, source.CopyTo);
         }
+        foreach (var (name, bytes) in beside)
+            WriteFile(name, stream => stream.Write(bytes));
         if (pipeline.Count > 0)
         {
             var below = Path.Combine(folder, Checkpoint.Pipeline);

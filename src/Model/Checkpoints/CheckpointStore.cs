@@ -55,10 +55,12 @@ public sealed class CheckpointStore
     /// <param name="state">Where the run stands.</param>
     /// <param name="tokenizer">The tokenizer's file, copied along; null stores none.</param>
     /// <param name="pipeline">Files of the text path beside its cursor, by name: what writes them, on this thread.</param>
+    /// <param name="beside">Further files beside the weights, by name: what Transformers reads of a tokenizer.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="CheckpointException">It could not be written; what was there before is as it was.</exception>
     /// <exception cref="NonFiniteWeightsException">A weight is not a number: nothing was kept.</exception>
-    public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)>? pipeline = null)
+    public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)>? pipeline = null,
+        IReadOnlyList<(string Name, byte[] Bytes)>? beside = null)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}");
         var target = Path.Combine(_folder, name);
@@ -67,7 +69,7 @@ public sealed class CheckpointStore
         {
             RequireRoom(target, state.Step, snapshot);
             Directory.CreateDirectory(aside);
-            new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path)).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? []);
+            new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path)).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? [], beside ?? []);
             Checksums.Load(aside).Verify(aside);
             _beforeWriting?.Invoke(state.Step, target);
             DurableFiles.Replace(aside, target);

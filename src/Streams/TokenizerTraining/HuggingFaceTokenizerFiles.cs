@@ -26,21 +26,34 @@ public static class HuggingFaceTokenizerFiles
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     public static void Write(string modelPath, string folder)
     {
-        UnigramTokenizer.Load(modelPath); // refuses what is no sound unigram model
-        var model = SentencePieceModelReader.Read(modelPath);
-        var special = new SpecialTokens(model);
-        WriteJson(Path.Combine(folder, Fast), json => FastTokenizerJson.Write(json, model));
-        WriteJson(Path.Combine(folder, SpecialTokensMap), json =>
-        {
-            json.WriteStartObject();
-            foreach (var (role, token) in special.Roles)
-                json.WriteString(role, token);
-            json.WriteEndObject();
-        });
-        WriteJson(Path.Combine(folder, Configuration), json => WriteConfiguration(json, model, special));
+        foreach (var (name, bytes) in Make(modelPath))
+            File.WriteAllBytes(Path.Combine(folder, name), bytes);
         var copy = Path.Combine(folder, Model);
         if (Path.GetFullPath(copy) != Path.GetFullPath(modelPath))
             File.Copy(modelPath, copy, overwrite: true);
+    }
+
+    /// <summary>What AutoTokenizer reads, in memory: all files but the copy of the model.</summary>
+    /// <param name="modelPath">A unigram <c>.model</c> file of any origin.</param>
+    /// <exception cref="InvalidDataException">The file is no SentencePiece unigram model.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IReadOnlyList<(string Name, byte[] Bytes)> Make(string modelPath)
+    {
+        UnigramTokenizer.Load(modelPath); // refuses what is no sound unigram model
+        var model = SentencePieceModelReader.Read(modelPath);
+        var special = new SpecialTokens(model);
+        return
+        [
+            (Fast, Json(json => FastTokenizerJson.Write(json, model))),
+            (SpecialTokensMap, Json(json =>
+            {
+                json.WriteStartObject();
+                foreach (var (role, token) in special.Roles)
+                    json.WriteString(role, token);
+                json.WriteEndObject();
+            })),
+            (Configuration, Json(json => WriteConfiguration(json, model, special))),
+        ];
     }
 
     private static void WriteConfiguration(Utf8JsonWriter json, SentencePieceModel model, SpecialTokens special)
@@ -72,11 +85,12 @@ public static class HuggingFaceTokenizerFiles
         json.WriteEndObject();
     }
 
-    private static void WriteJson(string path, Action<Utf8JsonWriter> write)
+    private static byte[] Json(Action<Utf8JsonWriter> write)
     {
-        using var file = File.Create(path);
+        using var file = new MemoryStream();
         using (var json = new Utf8JsonWriter(file, _format))
             write(json);
         file.WriteByte((byte)'\n');
+        return file.ToArray();
     }
 }

@@ -25,6 +25,8 @@ public sealed class RunSpec : IDisposable
         Assert.Equal(12 * 2 * 2 * 32, run.Steps.Last().TotalTokens);
         Assert.Equal([5, 10, 12], run.Events.OfType<TrainerProtocol.EvaluationCompleted>().Select(evaluation => evaluation.Step));
         Assert.Equal([4, 8, 12], run.Events.OfType<CheckpointProtocol.Written>().Select(written => written.Step));
+        Assert.All(["tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"], file => // what AutoTokenizer reads
+            Assert.True(File.Exists(Path.Combine(TinyRun.Checkpoint(_folder, 12), file)), file));
         Assert.StartsWith("むかしむかし", Assert.Single(run.Events.OfType<TrainerProtocol.SampleGenerated>()).Text, StringComparison.Ordinal);
         Assert.IsType<RunProtocol.Ended>(run.Events[^1]);
         // A new model guesses evenly, ln(vocabulary); after a dozen steps it must know better than that.

@@ -1,0 +1,95 @@
+using System.Text.Json;
+using Streaming.Hosting.Configuration;
+
+namespace Streaming.Hosting.Evaluation;
+
+/// <summary>
+/// One question of a task. Shapes that are read: JCommonsenseQA's (<c>question</c>, <c>choice0</c> …, <c>label</c>), the same
+/// with a list <c>choices</c>; JSQuAD's (<c>question</c>, <c>context</c>, <c>answers.text</c>), and plain <c>answer</c>.
+/// </summary>
+/// <param name="Choices">What is chosen among; empty where the answer is generated.</param>
+/// <param name="Label">Index of the right choice; -1 without choices.</param>
+/// <param name="Answers">Texts that count as right.</param>
+internal sealed record TaskRecord(string Question, string Context, IReadOnlyList<string> Choices, int Label, IReadOnlyList<string> Answers)
+{
+    public bool IsChoice => Choices.Count > 0;
+
+    /// <summary>What a worked example shows as the answer.</summary>
+    public string Answer => IsChoice ? Choices[Label] : Answers[0];
+
+    /// <summary>Reads a JSON Lines file.</summary>
+    /// <exception cref="UserErrorException">It cannot be read, or a line is no question; names file and line.</exception>
+    public static IReadOnlyList<TaskRecord> ReadFile(string path)
+    {
+        var records = new List<TaskRecord>();
+        try
+        {
+            var number = 0;
+            foreach (var line in File.ReadLines(path))
+            {
+                number++;
+                if (!string.IsNullOrWhiteSpace(line))
+                    records.Add(Parse(line, $"{path}, line {number}"));
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"--task: {path} cannot be read: {failure.Message.TrimEnd('.')}.");
+        }
+        return records.Count > 0 ? records : throw new UserErrorException($"--task: {path} holds no question; give a JSON object a line.");
+    }
+
+    private static TaskRecord Parse(string line, string place)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            var root = json.RootElement;
+            if (root.ValueKind != JsonValueKind.Object || Text(root, "question") is not { } question)
+                throw Wrong(place, "it has no text 'question'");
+            var context = Text(root, "context") ?? "";
+            var choices = Choices0(root);
+            if (choices.Count > 0)
+            {
+                if (!root.TryGetProperty("label", out var label) || !label.TryGetInt32(out var right) || right < 0 || right >= choices.Count)
+                    throw Wrong(place, $"its 'label' must be a whole number from 0 to {choices.Count - 1}");
+                return new TaskRecord(question, context, choices, right, []);
+            }
+            var answers = Answers0(root);
+            return answers.Count > 0
+                ? new TaskRecord(question, context, [], -1, answers)
+                : throw Wrong(place, "it has neither choices (choice0, choice1, …) nor an answer (answers.text, or answer)");
+        }
+        catch (Exception mistake) when (mistake is JsonException or InvalidOperationException)
+        {
+            throw Wrong(place, $"it is not JSON: {mistake.Message.Split('\n')[0].TrimEnd('.')}");
+        }
+    }
+
+    private static List<string> Choices0(JsonElement root)
+    {
+        var choices = new List<string>();
+        if (root.TryGetProperty("choices", out var list) && list.ValueKind == JsonValueKind.Array)
+            return [.. list.EnumerateArray().Select(choice => choice.GetString()!)];
+        while (Text(root, $"choice{choices.Count}") is { } choice)
+            choices.Add(choice);
+        return choices;
+    }
+
+    private static List<string> Answers0(JsonElement root)
+    {
+        if (Text(root, "answer") is { } one)
+            return [one];
+        if (!root.TryGetProperty("answers", out var answers))
+            return [];
+        var texts = answers.ValueKind == JsonValueKind.Object && answers.TryGetProperty("text", out var inner) ? inner : answers;
+        return texts.ValueKind == JsonValueKind.Array
+            ? [.. texts.EnumerateArray().Select(answer => answer.ValueKind == JsonValueKind.Object ? Text(answer, "text") : answer.GetString()).OfType<string>()]
+            : [];
+    }
+
+    private static string? Text(JsonElement root, string name) =>
+        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    private static UserErrorException Wrong(string place, string reason) => new($"--task: {place}: {reason}.");
+}
