@@ -40,12 +40,18 @@ public sealed class MeasureStallsSpec(StreamFixture streams) : IClassFixture<Str
         Assert.Equal(total, _after.StalledUpstream + _before.StalledDownstream);
     }
 
-    private Task RunAsync(bool slowSource, bool slowSink) => Source.From(Enumerable.Range(0, 10))
-        .Select(element => Nap(element, slowSource)).Async()
-        .Via(new MeasureStalls<int>([_before], [_after])).Async()
-        .Select(element => Nap(element, slowSink))
-        .WithAttributes(Attributes.CreateInputBuffer(1, 1))
-        .RunWith(Sink.Ignore<int>(), streams.Materializer);
+    private async Task RunAsync(bool slowSource, bool slowSink)
+    {
+        var queue = Source.From(Enumerable.Range(0, 10))
+            .Select(element => Nap(element, slowSource))
+            .Via(new MeasureStalls<int>([_before], [_after]))
+            .RunWith(Sink.Queue<int>().WithAttributes(Attributes.CreateInputBuffer(1, 1)), streams.Materializer);
+        while ((await queue.PullAsync()).HasValue)
+        {
+            if (slowSink)
+                await Task.Delay(_nap, TestContext.Current.CancellationToken);
+        }
+    }
 
     private static int Nap(int element, bool naps)
     {
