@@ -4,7 +4,7 @@ using Streaming.Hosting.Terminal;
 
 namespace Streaming.Hosting.Commands;
 
-/// <summary><c>streaming status | pause | resume | checkpoint | evaluate | sample | set | stop</c>: a running daemon, seen and steered from the command line.</summary>
+/// <summary><c>streaming status | pause | resume | checkpoint | sample | set | stop</c>: a running daemon, seen and steered from the command line. <see cref="EvaluateCommand"/> is another.</summary>
 internal static class ControlCommands
 {
     public static IEnumerable<Command> Create() =>
@@ -13,7 +13,6 @@ internal static class ControlCommands
         Plain("pause", "Take no further step until resumed, across restarts of the daemon too."),
         Plain("resume", "Go on after a pause."),
         Plain("checkpoint", "Write a checkpoint after the step under way."),
-        Plain("evaluate", "Evaluate on held-out text after the step under way."),
         Sample(),
         Set(),
         Plain("stop", "Finish the step, write a checkpoint and end the daemon; a service manager does not start it again."),
@@ -115,7 +114,8 @@ internal static class ControlCommands
         return (command, client);
     }
 
-    private static async Task<int> SendAsync(RunClient.Options client, ParseResult parsed, string name, IReadOnlyDictionary<string, object?> body, CancellationToken cancellation)
+    /// <summary>Sends a command and prints the answer.</summary>
+    public static async Task<int> SendAsync(RunClient.Options client, ParseResult parsed, string name, IReadOnlyDictionary<string, object?> body, CancellationToken cancellation)
     {
         using var run = client.Open(parsed);
         using var answer = await run.CommandAsync(name, body, cancellation).ConfigureAwait(false);

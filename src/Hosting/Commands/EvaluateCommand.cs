@@ -13,13 +13,13 @@ using Streaming.Streams.Sources;
 
 namespace Streaming.Hosting.Commands;
 
-/// <summary><c>streaming evaluate</c>: loss and perplexity of a model on text, and its score at tasks.</summary>
+/// <summary><c>streaming evaluate</c>: loss and perplexity of a model on text, and its score at tasks; without a model, a running daemon evaluates its own.</summary>
 internal static class EvaluateCommand
 {
     public static Command Create()
     {
         var configuration = new ConfigurationOptions();
-        var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
+        var model = new Option<string?>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers. Without it, the running daemon evaluates on its held-out text after the step under way.", HelpName = "folder" };
         var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
         var source = new Option<string[]>("--source") { Description = "File, folder, glob or URL to evaluate on, whole; left out, the held-out share of the configured sources (of the run's own where --model is a run). Repeatable.", HelpName = "S", DefaultValueFactory = _ => [] };
         var most = new Option<long>("--max-batches") { Description = "Batches at most; 0 takes all.", HelpName = "N", DefaultValueFactory = _ => 0 };
@@ -34,9 +34,13 @@ internal static class EvaluateCommand
             model, tokenizer, source, most, task, shots, shotsFile, form, answer, json,
         };
         configuration.AddTo(command);
+        var client = new RunClient.Options();
+        client.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
-            var folder = ModelFolder.Open(parsed.GetRequiredValue(model), parsed.GetValue(tokenizer));
+            if (parsed.GetValue(model) is not { } path)
+                return await EvaluateRunAsync(client, parsed, [tokenizer, source, most, task, shots, shotsFile, form, answer, json], cancellation).ConfigureAwait(false);
+            var folder = ModelFolder.Open(path, parsed.GetValue(tokenizer));
             if (parsed.GetValue(shots) < 0 || parsed.GetValue(most) < 0 || parsed.GetValue(answer) < 1)
                 throw new UserErrorException("--shots and --max-batches must be 0 or more, --max-answer-tokens 1 or more.");
             var output = parsed.InvocationConfiguration.Output;
@@ -52,7 +56,7 @@ internal static class EvaluateCommand
                     }
                     return ExitCodes.Done;
                 }
-                var options = Options(configuration, parsed, folder, parsed.GetRequiredValue(model), parsed.GetRequiredValue(source));
+                var options = Options(configuration, parsed, folder, path, parsed.GetRequiredValue(source));
                 using var engine = EngineFactory.Create(options, notice => parsed.InvocationConfiguration.Error.WriteLine($"streaming: {notice}"));
                 var split = options.Data.ValidationFraction > 0 ? Split.Validation : Split.Train;
                 var score = await TextEvaluation.RunAsync(engine, options.Data.WithEpochs(1), split, parsed.GetValue(most), cancellation).ConfigureAwait(false);
@@ -65,6 +69,13 @@ internal static class EvaluateCommand
             return ExitCodes.Done;
         });
         return command;
+    }
+
+    private static Task<int> EvaluateRunAsync(RunClient.Options client, ParseResult parsed, Option[] ofModels, CancellationToken cancellation)
+    {
+        if (ofModels.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } given)
+            throw new UserErrorException($"{given.Name} is about a model: name it with --model.");
+        return ControlCommands.SendAsync(client, parsed, "evaluate", new Dictionary<string, object?>(), cancellation);
     }
 
     private static RunOptions Options(ConfigurationOptions configuration, ParseResult parsed, ModelFolder folder, string model, string[] sources)

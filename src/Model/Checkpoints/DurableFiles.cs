@@ -91,7 +91,9 @@ public static class DurableFiles
     /// <summary>Removes what an interrupted <see cref="Point"/> left behind.</summary>
     public static void ClearLeftovers(string link)
     {
-        foreach (var leftover in Directory.GetFileSystemEntries(Path.GetDirectoryName(link)!, Path.GetFileName(link) + ".*"))
+        // A pattern "latest.*" would match "latest" too.
+        var prefix = Path.GetFileName(link) + ".";
+        foreach (var leftover in Directory.GetFileSystemEntries(Path.GetDirectoryName(link)!).Where(entry => Path.GetFileName(entry).StartsWith(prefix, StringComparison.Ordinal)))
         {
             try
             {
