@@ -307,9 +307,11 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         if (_agenda.End is null)
             _lastCheckpointTries = 0;
         else if (_agenda.Next == Actors.Work.Snapshot)
+        {
             After(TimeSpan.FromSeconds(_lastCheckpointTries), new TryCheckpointAgain(_continue));
-        else
-            Do(_ => { });
+            return;
+        }
+        Do(_ => { }); // the next snapshot may have waited for this one
     }
 
     /// <summary>The training is done and kept: what follows is shown by the best weights.</summary>
