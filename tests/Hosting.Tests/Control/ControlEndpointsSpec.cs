@@ -120,7 +120,9 @@ public sealed class ControlEndpointsSpec(RealRun run) : IClassFixture<RealRun>
     [Fact]
     public async Task A_body_that_is_too_large_or_no_JSON_by_its_type_is_refused()
     {
-        var large = await run.Client.PostAsync("/api/set", new StringContent("{\"a\":\"" + new string('x', 2 << 20) + "\"}", Encoding.UTF8, "application/json"), Cancellation);
+        using var request = Request("set", "{\"a\":\"" + new string('x', 2 << 20) + "\"}");
+        request.Headers.ExpectContinue = true; // the answer comes before the body, which a client that sends it anyway may not get rid of
+        var large = await run.Client.SendAsync(request, Cancellation);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
         var form = await run.Client.PostAsync("/api/set", new StringContent("learning_rate=1", Encoding.UTF8, "application/x-www-form-urlencoded"), Cancellation);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, form.StatusCode);
