@@ -10,7 +10,7 @@ namespace Streaming.Hosting.Tests.Live;
 public sealed class UndisturbedSpec(RealRun run) : IClassFixture<RealRun>
 {
     [Fact]
-    public async Task A_thousand_idle_connections_clients_that_never_read_and_a_scrape_a_second_do_not_hold_the_training_up()
+    public async Task A_thousand_idle_connections_clients_that_never_read_and_a_scrape_a_second_do_not_slow_the_training()
     {
         var quiet = await CostOfAStepAsync();
         var sockets = new List<Socket>();
@@ -30,8 +30,8 @@ public sealed class UndisturbedSpec(RealRun run) : IClassFixture<RealRun>
             await run.Client.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
             var busy = await CostOfAStepAsync(scrape: true);
 
-            // Processor time of a step, and room for what else runs on the machine: a training that is held up costs far more, or makes no step at all.
-            Assert.True(busy < 10 * quiet + 0.05, $"a step took {quiet * 1e3:F2} ms of processor time alone and {busy * 1e3:F2} ms beside 1,021 connections");
+            // Processor time of a step, not wall time: other work on this machine must not decide the test.
+            Assert.True(busy < 1.5 * quiet + 0.002, $"a step took {quiet * 1e3:F2} ms of processor time alone and {busy * 1e3:F2} ms beside 1,021 connections");
         }
         finally
         {
