@@ -96,6 +96,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
             metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
             metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
         }
+        if (snapshot.Magnitudes is { } magnitudes)
+            metadata[Checkpoint.Magnitudes] = Convert.ToBase64String(MemoryMarshal.AsBytes(magnitudes.AsSpan()));
         return metadata;
     }
 

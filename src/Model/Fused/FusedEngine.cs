@@ -39,7 +39,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly Offloading? _offload;
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
-    private bool _weightsChanged = true;
+    private bool _weightsChanged = true, _scalesRestored;
     private LossScaling? _lossScale;
     private Task<FusedSnapshot?>? _nextSnapshot;
     private FusedSnapshot? _capture;
@@ -102,7 +102,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         var entries = _layout.Entries.ToDictionary(entry => entry.Name);
-        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
+        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_buffers.Flat, entries[parameter.Name], () => (_weightsChanged, _scalesRestored) = (true, false)))];
         try
         {
             Start(weights);
@@ -134,6 +134,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             _device.Upload<float>(_buffers.LossScale, [scaling.Scale]);
             _device.Upload<float>(_buffers.Flat.Scalars + StepScalars.GoodStepsOffset, [scaling.GoodSteps]);
         }
+    }
+
+    public float[]? Magnitudes
+    {
+        get => _buffers.EightBits?.Read(_device);
+        set => _scalesRestored = value is not null && _buffers.EightBits is { } eight && eight.TryWrite(_device, value);
     }
 
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
@@ -182,6 +188,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
                 _offload.Update.Finish();
             }, HostLimits.Available);
             _homeCapture.Begin(Step, _lossScale);
+            _homeCapture.Magnitudes = Magnitudes;
             return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
         }
         _capture?.Settle();
@@ -189,6 +196,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
         if (snapshot is null) return EngineSnapshot.Take(this, reuse); // no page-locked memory
         snapshot.Begin(this);
+        snapshot.Magnitudes = Magnitudes;
         return _capture = snapshot;
     }
 
@@ -347,8 +355,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         const int rounds = 4;
         _weightsChanged = false;
         if (_buffers.EightBits is not { } eight) return;
-        eight.Reset(_device);
+        if (!_scalesRestored) eight.Reset(_device);
         _passes.RoundWeights();
+        if (_scalesRestored) return;
         for (var i = 0; i < rounds; i++) _graphs.Train(isFirst: false);
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
