@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net.Sockets;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -56,6 +58,22 @@ public sealed class ProcessSpec : IDisposable
     }
 
     [Fact]
+    public async Task Systemd_is_told_that_the_daemon_is_up_alive_and_going()
+    {
+        var path = Path.Combine(_folder, "notify");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(path));
+        var run = Run("run", "training.max-steps=3");
+        Assert.Equal(ExitCodes.Done, await EndAsync(Start(run, ("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "200000"))));
+        var told = new List<string>();
+        var buffer = new byte[256];
+        while (socket.Available > 0)
+            told.Add(Encoding.UTF8.GetString(buffer.AsSpan(0, socket.Receive(buffer))));
+        Assert.Equal(["READY=1", "STOPPING=1", "WATCHDOG=1"], told.Distinct().Order());
+        Assert.True(told.IndexOf("READY=1") < told.IndexOf("STOPPING=1"));
+    }
+
+    [Fact]
     public async Task Secrets_of_a_url_are_in_nothing_that_a_run_leaves_behind()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -98,9 +116,9 @@ public sealed class ProcessSpec : IDisposable
         }
     }
 
-    private Process Start(ProofRun run)
+    private Process Start(ProofRun run, params ReadOnlySpan<(string Name, string Value)> environment)
     {
-        var process = run.Start();
+        var process = run.Start(environment);
         _processes.Add(process);
         return process;
     }
