@@ -55,6 +55,7 @@ public static class EngineFactory
                 catch (NotSupportedException reason) when (!NeedsFused(options.Training))
                 {
                     notice($"the reference engine computes, which is slower: {reason.Message}");
+                    early?.Dispose(); // it reads the weights too
                     return Reference(options, device, precision, source, adapters);
                 }
                 catch (NotSupportedException reason)
@@ -81,7 +82,8 @@ public static class EngineFactory
     private static bool MayFuse(TrainingOptions training, out int ordinal)
     {
         ordinal = OrdinalOf(training.Device);
-        return training.Engine != "reference" && training.Precision is not Precision.Float32 && training.Device != "cpu";
+        return training.Engine != "reference" && training.Precision is not Precision.Float32 && training.Device != "cpu"
+            && training.Lora is not { Dropout: > 0 };
     }
 
     /// <summary>The GPU's index of a setting such as <c>cuda:1</c>; 0 where it names none.</summary>

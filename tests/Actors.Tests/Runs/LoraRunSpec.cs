@@ -1,4 +1,3 @@
-using Streaming.Model;
 using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 

@@ -2,7 +2,6 @@ using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Fused.Adapters;
-using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
 using Streaming.Model.Parameters;
 using Streaming.Model.Tests.Fused;
