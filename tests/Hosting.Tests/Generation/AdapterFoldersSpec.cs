@@ -45,7 +45,7 @@ public sealed class AdapterFoldersSpec : IDisposable
         var (code, output, errors) = await Run("export", "--model", Adapters, "--output", Merged, "--dtype", "float32");
         Assert.Equal((0, ""), (code, errors));
         Assert.Contains("the adapters merged into their model, ", output, StringComparison.Ordinal);
-        Assert.Equal(["config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"],
+        Assert.Equal(["config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "spiece.model", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"],
             Directory.GetFiles(Merged).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
         var text = await Text(Adapters);

@@ -118,7 +118,7 @@ public sealed class RunOptionsBuilderSpec
     public void Adapters_are_off_unless_they_have_a_rank()
     {
         Assert.Null(Build("training.lora.alpha=32").Training.Lora);
-        var lora = Build("training.lora { rank = 4, alpha = 32, dropout = 0.05, target-modules = [v_proj, q_proj] }").Training.Lora!;
+        var lora = Build("training.lora={ rank = 4, alpha = 32, dropout = 0.05, target-modules = [v_proj, q_proj] }").Training.Lora!;
         Assert.Equal((4, 32.0, 0.05, 8.0), (lora.Rank, lora.Alpha, lora.Dropout, lora.Scale));
         Assert.Equal(["q_proj", "v_proj"], lora.TargetModules);
         Assert.Equal(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], Build("training.lora.rank=1").Training.Lora!.TargetModules);
