@@ -1,4 +1,5 @@
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 
@@ -15,6 +16,8 @@ internal sealed class FaultyEngine(ITrainingEngine engine, FaultPlan plan, Func<
     public string Description => $"{engine.Description}, with faults by plan";
 
     public long ParameterCount => engine.ParameterCount;
+
+    public AdapterSet? Adapters => engine.Adapters;
 
     public long Step
     {

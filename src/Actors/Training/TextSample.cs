@@ -1,4 +1,5 @@
 using System.Text;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Generation;
 using Streaming.Model.Generation.Host;
@@ -21,7 +22,8 @@ internal static class TextSample
         var prompt = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
         var context = Math.Min(engine.Model.MaxPositions, prompt.Count + wanted.MaxNewTokens + 1);
-        using var model = HostDecoder.Copy(engine.Model, new EngineWeights(engine), slots: 1, context);
+        using var weights = ModelWeights.Of(engine);
+        using var model = HostDecoder.Copy(engine.Model, weights, slots: 1, context);
         var kept = prompt.Span[Math.Max(0, prompt.Count - context + 1)..]; // a prompt that leaves no room loses its beginning
         var added = TokenGenerator.Generate(model, kept, wanted.Sampling.ToGeneration(wanted.MaxNewTokens));
 

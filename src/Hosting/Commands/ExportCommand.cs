@@ -5,8 +5,8 @@ using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Generation;
 using Streaming.Hosting.Terminal;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Export;
-using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
 using Streaming.Streams.TokenizerTraining;
 
@@ -28,7 +28,7 @@ internal static partial class ExportCommand
         var force = new Option<bool>("--force") { Description = "Replace what is there." };
         format.AcceptOnlyFromAmong("transformers", "gguf");
         type.AcceptOnlyFromAmong([.. _types.Keys]);
-        var command = new Command("export", "Write a model for other programs: in bf16 or fp16, in shards, as GGUF.") { model, tokenizer, output, format, type, shard, force };
+        var command = new Command("export", "Write a model for other programs: in bf16 or fp16, in shards, as GGUF. LoRA adapters are merged into their model.") { model, tokenizer, output, format, type, shard, force };
         command.SetAction(parsed =>
         {
             var options = new ExportOptions { Type = _types[parsed.GetRequiredValue(type)], MaxShardBytes = ParseSize(parsed.GetRequiredValue(shard)) };
@@ -36,8 +36,7 @@ internal static partial class ExportCommand
             var target = Path.GetFullPath(parsed.GetRequiredValue(output));
             try
             {
-                using var files = SafetensorsWeights.Open(source.Path);
-                var weights = new CheckpointWeights(source.Config, files);
+                using var weights = ModelWeights.Open(source.Config, source.Path);
                 var written = parsed.GetRequiredValue(format) == "gguf"
                     ? WriteGguf(source, weights, target, options, parsed.GetValue(force))
                     : WriteFolder(source, weights, target, options, parsed.GetValue(force));
@@ -58,7 +57,7 @@ internal static partial class ExportCommand
         return command;
     }
 
-    private static string WriteFolder(ModelFolder source, CheckpointWeights weights, string target, ExportOptions options, bool replace)
+    private static string WriteFolder(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace)
     {
         if (target == source.Path)
             throw new UserErrorException($"--output: {target} is the model itself; name another folder.");
@@ -72,10 +71,11 @@ internal static partial class ExportCommand
         HuggingFaceTokenizerFiles.Write(source.TokenizerPath, target);
         File.Copy(source.TokenizerPath, Path.Combine(target, "tokenizer.model"), overwrite: true);
         var bytes = names.Sum(name => new FileInfo(Path.Combine(target, name)).Length);
-        return $"{target}: {Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
+        var merged = AdapterFolder.IsOne(source.Path) ? "the adapters merged into their model, " : "";
+        return $"{target}: {merged}{Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
     }
 
-    private static string WriteGguf(ModelFolder source, CheckpointWeights weights, string target, ExportOptions options, bool replace)
+    private static string WriteGguf(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace)
     {
         if (Directory.Exists(target))
             target = Path.Combine(target, source.Name + ".gguf");

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -14,13 +15,16 @@ internal sealed class ModelFolder
 {
     private const string TokenizerFile = "tokenizer.model", AlternativeTokenizerFile = "spiece.model";
 
-    private ModelFolder(string path, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    private ModelFolder(string path, string home, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
     {
-        (Path, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
+        (Path, Home, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, home, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
         Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
     }
 
     public string Path { get; }
+
+    /// <summary>The folder with <c>config.json</c>: another one where adapters lie at <see cref="Path"/> without it, that of their model.</summary>
+    public string Home { get; }
 
     /// <summary>The folder's own name, by which the API lists the model.</summary>
     public string Name { get; }
@@ -38,17 +42,17 @@ internal sealed class ModelFolder
     /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, and not where it says nothing.</summary>
     public bool BeginsWithBos { get; }
 
-    /// <param name="path">A folder as Transformers writes it, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
+    /// <param name="path">A folder as Transformers writes it, adapters as PEFT does, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
     /// <param name="tokenizer">A SentencePiece model; null takes the folder's.</param>
     public static ModelFolder Open(string path, string? tokenizer = null)
     {
         var folder = Resolve(path);
-        var config = LoadConfig(folder);
-        var file = tokenizer ?? FindTokenizer(folder);
+        var (home, config) = LoadConfig(folder);
+        var file = tokenizer ?? FindTokenizer(folder, home);
         var pieces = LoadTokenizer(file);
         if (pieces.VocabularySize > config.VocabularySize)
             throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
-        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token"));
+        return new ModelFolder(folder, home, config, file, pieces, ReadEndTokens(home, config), ReadSwitch(home, "tokenizer_config.json", "add_bos_token"));
     }
 
     /// <summary>The ids of a prompt; empty where it has none.</summary>
@@ -66,7 +70,7 @@ internal sealed class ModelFolder
     public static string Resolve(string path)
     {
         var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
-        if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && Directory.Exists(newest))
+        if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && !AdapterFolder.IsOne(path) && Directory.Exists(newest))
             path = newest;
         if (!Directory.Exists(path))
             throw new UserErrorException($"--model: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
@@ -74,11 +78,12 @@ internal sealed class ModelFolder
         return Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? System.IO.Path.GetFullPath(path);
     }
 
-    private static MistralConfig LoadConfig(string folder)
+    private static (string Home, MistralConfig Config) LoadConfig(string folder)
     {
         try
         {
-            return MistralConfig.Load(folder);
+            var home = ModelWeights.HomeOf(folder);
+            return (home, MistralConfig.Load(home));
         }
         catch (ModelException mistake)
         {
@@ -86,12 +91,15 @@ internal sealed class ModelFolder
         }
     }
 
-    private static string FindTokenizer(string folder)
+    private static string FindTokenizer(string folder, string home)
     {
-        foreach (var name in new[] { TokenizerFile, AlternativeTokenizerFile })
+        foreach (var place in new[] { folder, home })
         {
-            if (File.Exists(System.IO.Path.Combine(folder, name)))
-                return System.IO.Path.Combine(folder, name);
+            foreach (var name in new[] { TokenizerFile, AlternativeTokenizerFile })
+            {
+                if (File.Exists(System.IO.Path.Combine(place, name)))
+                    return System.IO.Path.Combine(place, name);
+            }
         }
         throw new UserErrorException($"--model: {folder} holds no {TokenizerFile}; give a SentencePiece model with --tokenizer.");
     }

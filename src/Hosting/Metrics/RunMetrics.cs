@@ -156,7 +156,7 @@ internal sealed class RunMetrics : IRunObserver
             return;
         if (_configuredRate.Value == 0) // what an operator had set before came as an event
             _configuredRate.Set(_options.Training.LearningRate);
-        _flopsPerToken = EngineBenchmark.FlopsPerToken(_options.Model, started.ParameterCount, _options.Data.BlockSize);
+        _flopsPerToken = EngineBenchmark.FlopsPerToken(_options.Model, started.ParameterCount, _options.Data.BlockSize, _options.Training.Lora is not null);
         _factory.CreateGauge("streaming_model_flops_per_token", "Operations that a token of training takes: forward and backward pass, causal attention.").Set(_flopsPerToken);
         if ((_peakFlops ?? GpuPeaks.FlopsOf(_gpu?.Name ?? "")) is not { } peak)
             return;

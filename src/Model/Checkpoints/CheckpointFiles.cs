@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Safetensors;
 
@@ -20,9 +21,11 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline, IReadOnlyList<(string Name, byte[] Bytes)> beside)
     {
         WriteFile(Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
+        if (snapshot.Adapters is { } adapters)
+            WriteFile(AdapterFolder.Config, stream => stream.Write(AdapterConfigJson.Write(adapters)));
         snapshot.Wait();
         InParallel(
-            () => WriteFile(Checkpoint.Weights, WriteWeights),
+            () => WriteFile(snapshot.Adapters is null ? Checkpoint.Weights : AdapterFolder.Weights, WriteWeights),
             () => WriteFile(Checkpoint.Optimizer, WriteMoments));
         if (tokenizer is not null)
         {
@@ -53,7 +56,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
 
     private void WriteWeights(Stream stream)
     {
-        var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)));
+        var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)),
+            snapshot.Adapters is { } adapters ? new Dictionary<string, string> { [AdapterFolder.BaseFingerprintKey] = adapters.Fingerprint } : null);
         var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
         foreach (var parameter in snapshot.Parameters)
         {

@@ -19,8 +19,9 @@ public sealed class ActivationPlan
     /// <param name="eightBits">Room for the operands of 8-bit products.</param>
     /// <param name="wideResidual">The residual stream is float32.</param>
     /// <param name="recompute">What the backward pass computes again: layers share the room for it.</param>
+    /// <param name="adapterWidth">Columns of what adapters reduce a product's input to; 0 trains the model itself.</param>
     public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false, bool wideResidual = false,
-        Recomputation recompute = Recomputation.None)
+        Recomputation recompute = Recomputation.None, int adapterWidth = 0)
     {
         long n = positions;
         Residual = new long[shape.Layers + 1];
@@ -56,8 +57,12 @@ public sealed class ActivationPlan
             DWide8 = Take(n * Math.Max(2 * shape.Intermediate, shape.PackedWidth));
         }
         Losses = Take(n * sizeof(float));
-        NormPartials = Take((2L * shape.Layers + 1) * normBlocks * shape.Hidden * sizeof(float));
-        EmbeddingPartials = Take((long)embeddingSlots * shape.Hidden * sizeof(float));
+        Reduced = Half(n * adapterWidth);
+        DReduced = Half(n * adapterWidth);
+        // Norms and embedding that are not trained leave nothing that anyone reads.
+        NormPartialsEach = (long)normBlocks * shape.Hidden * sizeof(float);
+        NormPartials = Take((adapterWidth == 0 ? 2L * shape.Layers + 1 : 1) * NormPartialsEach);
+        EmbeddingPartials = adapterWidth == 0 ? Take((long)embeddingSlots * shape.Hidden * sizeof(float)) : 0;
     }
 
     /// <summary>Input of each layer, and the last one's output: (N, D); of a wide stream, what the norm there puts out.</summary>
@@ -110,7 +115,16 @@ public sealed class ActivationPlan
 
     public long DWide8 { get; }
 
+    /// <summary>What the adapters of a product reduce its input to, and the gradient of that: (N, adapters x rank) each.</summary>
+    public long Reduced { get; }
+
+    public long DReduced { get; }
+
     public long Losses { get; }
+
+    /// <summary>Bytes of one norm's partial sums.</summary>
+    public long NormPartialsEach { get; }
+
     public long NormPartials { get; }
     public long EmbeddingPartials { get; }
 

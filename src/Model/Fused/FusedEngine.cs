@@ -1,5 +1,7 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Adapters;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
 using Streaming.Model.Libtorch;
@@ -50,7 +52,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
     public static FusedEngine Create(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
     {
-        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16);
+        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16, isFrozen: options.Adapters is not null);
         return new FusedEngine(model, optimizer, options, prepared);
     }
 
@@ -75,7 +77,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
         (_memoryBefore, var total) = CudaDevice.Memory();
         _available = total - _memoryBefore;
-        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute);
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute, options.Adapters?.Lora);
+        if (options.Adapters is { Lora.Dropout: > 0 and var dropout })
+            throw new NotSupportedException(FormattableString.Invariant($"the fused engine trains adapters without dropout, and training.lora.dropout is {dropout}: set it to 0, or torch.engine = reference"));
         Offloading.Require(options, _optimizer);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         var half = options.Precision == Precision.Float16;
@@ -94,15 +98,14 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _timer = new StepTimer(_device);
         if (half && optimizer.Kind == OptimizerKind.Muon)
             _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
-        _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
+        _update = new FusedOptimizer(_buffers.Adapters?.Parameters ?? _layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
         if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
-        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, _offload?.Residency ?? new AllResident());
+        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, _offload?.Residency ?? new AllResident(), NewAdapterPasses());
         _input = new InputStaging(_device, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
-        var entries = _layout.Entries.ToDictionary(entry => entry.Name);
-        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_buffers.Flat, entries[parameter.Name], () => (_weightsChanged, _scalesRestored) = (true, false)))];
+        Parameters = [.. TrainedParameters()];
         try
         {
             Start(weights);
@@ -116,10 +119,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw;
         }
         if (half) LossScale = LossScaling.Initial;
+        if (Adapters is not null) WriteFirstAdapters(new InitialAdapters(Adapters.Seed));
     }
 
     public MistralConfig Model => _shape.Model;
     public long ParameterCount => _layout.ParameterCount;
+    public AdapterSet? Adapters => _options.Adapters;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
     public string Description => $"fused, {_options.Describe(_optimizer)}, {_device.Name}";
@@ -175,7 +180,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public void PrepareCapture()
     {
-        if (_offload is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+        // Adapters are little: they are copied at once.
+        if (_offload is null && Adapters is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
     }
 
     public EngineSnapshot Capture(EngineSnapshot? reuse = null)
@@ -191,6 +197,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             _homeCapture.Magnitudes = Magnitudes;
             return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
         }
+        if (Adapters is not null) return EngineSnapshot.Take(this, reuse);
         _capture?.Settle();
         PrepareCapture();
         var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
@@ -234,7 +241,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         var costs = new OperationCosts(_shape, _buffers.Positions, _options.Tokens, _options.WideResidual, _options.Precision == Precision.Float8);
         // AdamW in float32 updates what no other rule does.
-        var updated = operation == "adamw" ? _buffers.Flat.Moments.Plan.Ranges.Where(range => range.Rule == UpdateRule.AdamW).Sum(range => range.Count) / calls : _layout.Count;
+        var updated = operation == "adamw" ? _buffers.Flat.Moments.Plan.Ranges.Where(range => range.Rule == UpdateRule.AdamW).Sum(range => range.Count) / calls : (_buffers.Adapters?.Parameters ?? _layout).Count;
         return costs.Of(operation, calls, updated);
     }
 
@@ -301,6 +308,32 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var spans = _offload.Lanes.StopTrace();
         _ = Update(learningRate: 0);
         return spans;
+    }
+
+    private AdapterPasses? NewAdapterPasses() => _buffers.Adapters is null ? null : new(_buffers.Adapters, _buffers.Flat, _products, _buffers.Positions,
+        _buffers.Arena + (nint)_buffers.Plan.Reduced, _buffers.Arena + (nint)_buffers.Plan.DReduced, _timer.Lap);
+
+    private IEnumerable<IParameterState> TrainedParameters()
+    {
+        var adapters = _buffers.Adapters;
+        var entries = (adapters?.Parameters ?? _layout).Entries.ToDictionary(entry => entry.Name);
+        foreach (var parameter in adapters is null ? ModelParameter.Of(Model) : AdaptedMatrix.ParametersOf(Model, adapters.Lora))
+        {
+            var state = new FusedParameter(_buffers.Flat, entries[parameter.Name], () => (_weightsChanged, _scalesRestored) = (true, false));
+            yield return adapters?.IsTurned(parameter) == true ? new TurnedParameter(state) : state;
+        }
+    }
+
+    // Until here they were zero, whatever ran.
+    private void WriteFirstAdapters(IWeightSource source)
+    {
+        var parameters = AdaptedMatrix.ParametersOf(Model, Adapters!.Lora);
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            var values = new float[parameters[i].Count];
+            source.Read(parameters[i], values);
+            Parameters[i].Write(StateKind.Weight, values);
+        }
     }
 
     private FusedBuffers AllocateBuffers(PreparedWeights weights)
@@ -410,6 +443,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         {
             _device.Use();
             if (_offload is not null) _buffers.Flat.UploadResident(Copy);
+            else if (_buffers.Frozen is { } frozen) frozen.Upload(halves.High, halves.Low, Copy);
             else
             {
                 Copy(_buffers.Flat.High(0), halves.High, _layout.Count * sizeof(ushort));

@@ -24,7 +24,7 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
     {
         get
         {
-            double forward = Layers(ForwardWork) + Classifier, backward = Layers(BackwardWork) + 2 * Classifier;
+            double forward = Layers(ForwardWork) + Classifier, backward = Layers(BackwardWork) + BackwardProducts * Classifier;
             if (needs.Offload != OffloadLevel.Parameters) // the update's kernels take their time wherever the state comes from
                 return microBatches * (forward + backward) + Update + (needs.Offload == OffloadLevel.None ? 0 : Exposed(forward));
             return Streamed(adds: false) + (microBatches - 1) * Streamed(adds: true) + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
@@ -42,7 +42,7 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
         return _shape.Layers * (forward + backward) + 3 * Classifier + 2 * classifier / rates.In + 4 * classifier / rates.Out;
     }
 
-    private double Update => StateBytes(withGradient: true) * 2 / rates.DeviceMemory;
+    private double Update => (needs.Lora is null ? StateBytes(withGradient: true) : needs.AdapterBytes) * 2 / rates.DeviceMemory;
 
     private double Classifier => 2.0 * _positions * _shape.Hidden * _shape.VocabularyPadded / ProductRate + 1.3 * _positions * _shape.VocabularyPadded / rates.DeviceMemory;
 
@@ -57,7 +57,10 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
 
     private double ForwardWork() => Products(all: true) + Attention + Traffic("norm", "norm", "swiglu", "rotary");
 
-    private double BackwardWork() => 2 * Products(all: true) + 2.5 * Attention + Traffic("norm backward", "norm backward", "swiglu backward", "rotary backward")
+    // Where the model is not trained its weights have no gradient; adapters' own products are small beside the rest.
+    private int BackwardProducts => needs.Lora is null ? 2 : 1;
+
+    private double BackwardWork() => BackwardProducts * Products(all: true) + 2.5 * Attention + Traffic("norm backward", "norm backward", "swiglu backward", "rotary backward")
         + (needs.Recompute == Recomputation.None ? 0 : Products(all: false) + Attention);
 
     private double Traffic(params string[] operations)
