@@ -38,14 +38,18 @@ public sealed record InstructionTemplate(string WithInput, string WithoutInput)
         string.Concat(Parts(FormFor(input)).Select(part => part switch { Instruction => instruction, Input => input, _ => part }));
 
     /// <summary>What is wrong with the forms, as the end of a sentence; null where they can be used.</summary>
-    public string? FindMistake()
-    {
-        if (!WithInput.Contains(Instruction, StringComparison.Ordinal) || !WithInput.Contains(Input, StringComparison.Ordinal))
-            return $"the form with an input must hold {Instruction} and {Input}, was \"{WithInput}\"";
-        if (!WithoutInput.Contains(Instruction, StringComparison.Ordinal) || WithoutInput.Contains(Input, StringComparison.Ordinal))
-            return $"the form without an input must hold {Instruction} and not {Input}, was \"{WithoutInput}\"";
-        return null;
-    }
+    public string? FindMistake() => WithInputMistake ?? WithoutInputMistake;
+
+    /// <inheritdoc cref="FindMistake"/>
+    public string? WithInputMistake => Holds(WithInput, Instruction) && Holds(WithInput, Input)
+        ? null
+        : $"the form with an input must hold {Instruction} and {Input}, was \"{WithInput.ReplaceLineEndings("\\n")}\"";
+
+    private string? WithoutInputMistake => Holds(WithoutInput, Instruction) && !Holds(WithoutInput, Input)
+        ? null
+        : $"the form without an input must hold {Instruction} and not {Input}, was \"{WithoutInput.ReplaceLineEndings("\\n")}\"";
+
+    private static bool Holds(string form, string field) => form.Contains(field, StringComparison.Ordinal);
 
     /// <summary>The content of <see cref="FileName"/>.</summary>
     public string ToJson() => new JsonObject { [WithInputField] = WithInput, [WithoutInputField] = WithoutInput }.ToJsonString(_format) + "\n";
