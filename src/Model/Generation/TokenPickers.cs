@@ -49,7 +49,8 @@ internal sealed unsafe class TokenPickers
     {
         fixed (float* first = logits)
         {
-            (_logits, _stride, _next) = (first, stride, 0);
+            _logits = first;
+            (_stride, _next) = (stride, 0);
             var threads = Math.Min(_pickers.Length, (int)((long)_count * _vocabulary / Worthwhile));
             if (threads > 1)
                 Parallel.For(0, threads, _work);

@@ -72,7 +72,7 @@ public sealed class CandidatesSpec
         var candidates = new Candidates(scores.Length);
         candidates.Select(scores, new());
         var drawn = new int[scores.Length];
-        const int draws = 20_000;
+        const int draws = 4_000;
         for (var i = 0; i < draws; i++)
             drawn[candidates.Draw((i + 0.5) / draws)]++;
         var total = scores.Sum(score => Math.Exp(score));
