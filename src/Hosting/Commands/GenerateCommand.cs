@@ -4,10 +4,8 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Generation;
 using Streaming.Hosting.Runs;
-using Streaming.Model.Generation;
 
 namespace Streaming.Hosting.Commands;
 

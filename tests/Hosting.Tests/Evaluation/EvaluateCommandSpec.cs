@@ -63,7 +63,7 @@ public sealed class EvaluateCommandSpec : IDisposable
             File.WriteAllBytes(Path.Combine(Model, name), bytes);
         var folder = ModelFolder.Open(Model);
         using var decoder = HostDecoder.Open(Model, 1, 200, threads: 1);
-        var ids = TokenGenerator.Generate(decoder, folder.Encode("日本は犬の"), new() { MaxNewTokens = 3, EndTokens = folder.EndTokens });
+        var ids = TokenGenerator.Generate(decoder, folder.Encode("日本は犬の"), new() { MaxNewTokens = 3, EndTokens = folder.EndTokens }, TestContext.Current.CancellationToken);
         var right = folder.Tokenizer.Decode([.. ids]).Trim();
         string Record(string answer) => JsonSerializer.Serialize(new { instruction = "日本", input = "犬", output = answer });
 
