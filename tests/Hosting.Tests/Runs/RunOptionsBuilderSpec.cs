@@ -86,7 +86,7 @@ public sealed class RunOptionsBuilderSpec
     /// <summary>The same where the sources hold instructions.</summary>
     public static TheoryData<string, string, string, object> InstructionMappings => new()
     {
-        { "instructions.prompt-with-input", "{input}{instruction}", "Data.Instructions.Template.WithInput", "{input}{instruction}" },
+        { "instructions.prompt-with-input", "<s>{input}{instruction}", "Data.Instructions.Template.WithInput", "<s>{input}{instruction}" },
         { "instructions.prompt-without-input", "\"\\n{instruction}\"", "Data.Instructions.Template.WithoutInput", "\n{instruction}" },
         { "instructions.loss", "all", "Data.Instructions.LossOnAnswerOnly", false },
         { "instructions.longer-than-block", "drop", "Data.Instructions.LongRecords", LongRecords.Drop },
