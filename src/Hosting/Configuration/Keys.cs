@@ -101,7 +101,7 @@ internal static partial class Keys
 
     public static readonly Key<Preset<DuplicateOptions>> Duplicates = Add(CleaningKinds.Duplicates, "data.duplicates", "off",
         "Text that stood earlier in the same source and epoch goes: web drops equal documents, near-equal ones (MinHash) and long equal lines; "
-        + "single choices: {documents = true, near-documents = true, similarity = 0.8, bands = 14, lines = true, line-characters = 30, memory-bytes = 1073741824}. The memory is that of one source's index.");
+        + "single choices: {documents = true, near-documents = true, similarity = 0.8, bands = 14, lines = true, line-characters = 30, memory-bytes = 268435456}. The memory is that of one source's index.");
 
     public static readonly Key<string> RejectedFile = File("data.rejected-file", "none", PathRole.Output, ["none"],
         "File to which all that cleaning drops is appended for review, a JSON object a line with source, place, reason and text.");
@@ -276,7 +276,7 @@ internal static partial class Keys
         recipe: "max_grad_norm");
 
     public static readonly Key<long> LoggingSteps = Integer("training.logging-steps", "10", 1, 1_000_000,
-        "Steps between two lines of progress where output is not a terminal, and between two lines of metrics.jsonl.",
+        "Steps between two lines of progress where output is not a terminal, and between two points for TensorBoard; metrics.jsonl has a line a step.",
         unit: "steps", recipe: "logging_steps");
 
     public static readonly Key<long> EvalSteps = Integer("training.eval-steps", "100", 0, long.MaxValue,
