@@ -8,6 +8,7 @@ using Streaming.Model;
 using Streaming.Model.Adapters;
 using Streaming.Model.Export;
 using Streaming.Model.Safetensors;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Commands;
@@ -70,6 +71,8 @@ internal static partial class ExportCommand
         var names = HuggingFaceExport.Write(source.Config, weights, target, options);
         HuggingFaceTokenizerFiles.Write(source.TokenizerPath, target);
         File.Copy(source.TokenizerPath, Path.Combine(target, "tokenizer.model"), overwrite: true);
+        foreach (var (name, content) in InstructionFiles.Make(source.IsTuned ? source.Template : null))
+            File.WriteAllBytes(Path.Combine(target, name), content);
         var bytes = names.Sum(name => new FileInfo(Path.Combine(target, name)).Length);
         var merged = AdapterFolder.IsOne(source.Path) ? "the adapters merged into their model, " : "";
         return $"{target}: {merged}{Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Model;
 using Streaming.Model.Adapters;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -15,9 +16,11 @@ internal sealed class ModelFolder
 {
     private const string TokenizerFile = "tokenizer.model", AlternativeTokenizerFile = "spiece.model";
 
-    private ModelFolder(string path, string home, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    private ModelFolder(
+        string path, string home, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos, InstructionTemplate? template)
     {
         (Path, Home, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, home, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
+        (Template, IsTuned) = (template ?? InstructionTemplate.Recipe, template is not null);
         Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
     }
 
@@ -42,18 +45,28 @@ internal sealed class ModelFolder
     /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, and not where it says nothing.</summary>
     public bool BeginsWithBos { get; }
 
+    /// <summary>How it is asked to do something: as it was tuned, else as the recipe does.</summary>
+    public InstructionTemplate Template { get; }
+
+    /// <summary>The folder says how it was tuned.</summary>
+    public bool IsTuned { get; }
+
     /// <param name="path">A folder as Transformers writes it, adapters as PEFT does, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
     /// <param name="tokenizer">A SentencePiece model; null takes the folder's.</param>
-    public static ModelFolder Open(string path, string? tokenizer = null)
+    /// <param name="option">By which the user named the folder.</param>
+    public static ModelFolder Open(string path, string? tokenizer = null, string option = "--model")
     {
-        var folder = Resolve(path);
-        var (home, config) = LoadConfig(folder);
-        var file = tokenizer ?? FindTokenizer(folder, home);
+        var folder = Resolve(path, option);
+        var (home, config) = LoadConfig(folder, option);
+        var file = tokenizer ?? FindTokenizer(folder, home, option);
         var pieces = LoadTokenizer(file);
         if (pieces.VocabularySize > config.VocabularySize)
-            throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
-        return new ModelFolder(folder, home, config, file, pieces, ReadEndTokens(home, config), ReadSwitch(home, "tokenizer_config.json", "add_bos_token"));
+            throw new UserErrorException($"{option}: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
+        return new ModelFolder(folder, home, config, file, pieces, ReadEndTokens(home, config), ReadSwitch(home, "tokenizer_config.json", "add_bos_token"), ReadTemplate(folder, option));
     }
+
+    /// <summary>What encodes instructions in the model's template; not thread-safe.</summary>
+    public PromptEncoder CreatePromptEncoder() => new(Tokenizer, Template);
 
     /// <summary>The ids of a prompt; empty where it has none.</summary>
     public int[] Encode(string text)
@@ -67,18 +80,18 @@ internal sealed class ModelFolder
     }
 
     /// <summary>The folder that holds <c>config.json</c>: the path, its target, or the newest checkpoint of the run there.</summary>
-    public static string Resolve(string path)
+    public static string Resolve(string path, string option = "--model")
     {
         var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
         if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && !AdapterFolder.IsOne(path) && Directory.Exists(newest))
             path = newest;
         if (!Directory.Exists(path))
-            throw new UserErrorException($"--model: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
+            throw new UserErrorException($"{option}: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
         // "latest" moves on while a run trains: what is opened is the checkpoint that it points at now.
         return Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? System.IO.Path.GetFullPath(path);
     }
 
-    private static (string Home, MistralConfig Config) LoadConfig(string folder)
+    private static (string Home, MistralConfig Config) LoadConfig(string folder, string option)
     {
         try
         {
@@ -87,11 +100,11 @@ internal sealed class ModelFolder
         }
         catch (ModelException mistake)
         {
-            throw new UserErrorException($"--model: {mistake.Message.TrimEnd('.')}.");
+            throw new UserErrorException($"{option}: {mistake.Message.TrimEnd('.')}.");
         }
     }
 
-    private static string FindTokenizer(string folder, string home)
+    private static string FindTokenizer(string folder, string home, string option)
     {
         foreach (var place in new[] { folder, home })
         {
@@ -101,7 +114,7 @@ internal sealed class ModelFolder
                     return System.IO.Path.Combine(place, name);
             }
         }
-        throw new UserErrorException($"--model: {folder} holds no {TokenizerFile}; give a SentencePiece model with --tokenizer.");
+        throw new UserErrorException($"{option}: {folder} holds no {TokenizerFile}; give a SentencePiece model with --tokenizer.");
     }
 
     private static UnigramTokenizer LoadTokenizer(string path)
@@ -129,6 +142,18 @@ internal sealed class ModelFolder
                 return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.GetInt32()).Where(id => (uint)id < (uint)config.VocabularySize)];
         }
         return config.EosTokenId is { } end ? [end] : [];
+    }
+
+    private static InstructionTemplate? ReadTemplate(string folder, string option)
+    {
+        try
+        {
+            return InstructionTemplate.Find(folder);
+        }
+        catch (Exception mistake) when (mistake is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{option}: {mistake.Message.TrimEnd('.')}; write it anew, or take it away to ask the model as the recipe does.");
+        }
     }
 
     private static bool ReadSwitch(string folder, string file, string key)
