@@ -19,13 +19,13 @@ internal sealed class PipelineStages
 
     /// <inheritdoc cref="TextPipeline.Batches"/>
     public PipelineStages(
-        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, UnigramTokenizer? tokenizer, PipelineStatistics statistics)
+        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, TextTokenizer? tokenizer, PipelineStatistics statistics)
     {
         OptionChecks.Require(options, split);
         if (split == Split.Validation)
             options = options.WithEpochs(1); // every evaluation is on the same text
         (_options, Statistics) = (options, statistics);
-        tokenizer ??= UnigramTokenizer.Load(options.Tokenizer);
+        tokenizer ??= TextTokenizer.Load(options.Tokenizer);
         if (options.AppendEndOfSentence && tokenizer.EosId is null)
             throw new SourceException($"the tokenizer {options.Tokenizer} has no end-of-sentence piece; use one that has, or do not append it.");
         var text = TextIdentity.Of(options, tokenizer.Fingerprint);

@@ -17,7 +17,7 @@ internal static class TextSample
     /// <inheritdoc cref="Generate(RunOptions, ITrainingEngine)"/>
     public static string Generate(RunOptions options, ITrainingEngine engine, TrainerProtocol.Sample wanted)
     {
-        var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
+        var tokenizer = TextTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
         var context = Math.Min(engine.Model.MaxPositions, prompt.Count + wanted.MaxNewTokens + 1);

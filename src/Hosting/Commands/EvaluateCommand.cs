@@ -20,7 +20,7 @@ internal static class EvaluateCommand
     {
         var configuration = new ConfigurationOptions();
         var model = new Option<string?>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers. Without it, the running daemon evaluates on its held-out text after the step under way.", HelpName = "folder" };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var source = new Option<string[]>("--source") { Description = "File, folder, glob or URL to evaluate on, whole; left out, the held-out share of the configured sources (of the run's own where --model is a run). Repeatable.", HelpName = "S", DefaultValueFactory = _ => [] };
         var most = new Option<long>("--max-batches") { Description = "Batches at most; 0 takes all.", HelpName = "N", DefaultValueFactory = _ => 0 };
         var task = new Option<string[]>("--task") { Description = "JSON Lines file of questions (JCommonsenseQA's, JSQuAD's shape) instead of text. Repeatable.", HelpName = "file", DefaultValueFactory = _ => [] };

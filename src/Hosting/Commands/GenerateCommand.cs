@@ -22,7 +22,7 @@ internal static class GenerateCommand
     public static Command Create()
     {
         var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var prompts = new Option<string[]>("--prompt", "-p") { Description = "Text to continue. Repeatable: all are continued at once.", HelpName = "text", DefaultValueFactory = _ => [] };
         var file = new Option<string?>("--prompts") { Description = "File with a prompt a line; - reads standard input.", HelpName = "file" };
         var json = new Option<bool>("--jsonl") { Description = "One JSON object a prompt instead of text, in the prompts' order." };

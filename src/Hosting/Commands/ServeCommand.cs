@@ -18,7 +18,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint, changed over as it trains), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var name = new Option<string?>("--served-model-name") { Description = "By which clients name the model; the folder's name where left out.", HelpName = "name" };
         var host = new Option<string>("--host") { Description = "Address to listen on; * listens on all, and nothing there asks for a password.", DefaultValueFactory = _ => "127.0.0.1" };
         var port = Number("--port", "TCP port; 0 takes a free one and prints it.", 8000, 0, 65_535);

@@ -69,7 +69,7 @@ internal static partial class Keys
         recipe: "train_file");
 
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
-        "SentencePiece model; its vocabulary must fit the model's vocab_size.",
+        "SentencePiece model (unigram or byte pairs) or a tokenizer.json of Hugging Face; its vocabulary must fit the model's vocab_size.",
         recipe: "tokenizer_name");
 
     public static readonly Key<bool> Normalize = Switch("data.normalize", "true",

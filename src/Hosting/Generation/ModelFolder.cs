@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Model;
@@ -12,9 +13,9 @@ namespace Streaming.Hosting.Generation;
 /// </summary>
 internal sealed class ModelFolder
 {
-    private const string TokenizerFile = "tokenizer.model", AlternativeTokenizerFile = "spiece.model";
+    private static readonly string[] _tokenizerFiles = [TextTokenizer.ModelFileName, "spiece.model", TextTokenizer.JsonFileName];
 
-    private ModelFolder(string path, MistralConfig config, string tokenizerPath, UnigramTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    private ModelFolder(string path, MistralConfig config, string tokenizerPath, TextTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
     {
         (Path, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
         Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
@@ -27,7 +28,7 @@ internal sealed class ModelFolder
 
     public MistralConfig Config { get; }
 
-    public UnigramTokenizer Tokenizer { get; }
+    public TextTokenizer Tokenizer { get; }
 
     /// <summary>The tokenizer's file.</summary>
     public string TokenizerPath { get; }
@@ -35,11 +36,11 @@ internal sealed class ModelFolder
     /// <summary>Tokens that end a text: <c>eos_token_id</c> of <c>generation_config.json</c>, else of <c>config.json</c>.</summary>
     public IReadOnlyList<int> EndTokens { get; }
 
-    /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, and not where it says nothing.</summary>
+    /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, else the template of <c>tokenizer.json</c>.</summary>
     public bool BeginsWithBos { get; }
 
     /// <param name="path">A folder as Transformers writes it, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
-    /// <param name="tokenizer">A SentencePiece model; null takes the folder's.</param>
+    /// <param name="tokenizer">A SentencePiece model or a tokenizer.json; null takes the folder's.</param>
     public static ModelFolder Open(string path, string? tokenizer = null)
     {
         var folder = Resolve(path);
@@ -48,7 +49,7 @@ internal sealed class ModelFolder
         var pieces = LoadTokenizer(file);
         if (pieces.VocabularySize > config.VocabularySize)
             throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
-        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token"));
+        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token") ?? pieces.AddsBos ?? false);
     }
 
     /// <summary>The ids of a prompt; empty where it has none.</summary>
@@ -88,19 +89,18 @@ internal sealed class ModelFolder
 
     private static string FindTokenizer(string folder)
     {
-        foreach (var name in new[] { TokenizerFile, AlternativeTokenizerFile })
-        {
-            if (File.Exists(System.IO.Path.Combine(folder, name)))
-                return System.IO.Path.Combine(folder, name);
-        }
-        throw new UserErrorException($"--model: {folder} holds no {TokenizerFile}; give a SentencePiece model with --tokenizer.");
+        string[] found = [.. _tokenizerFiles.Select(name => System.IO.Path.Combine(folder, name)).Where(File.Exists)];
+        if (found.Length == 0)
+            throw new UserErrorException($"--model: {folder} holds no {TextTokenizer.ModelFileName} and no {TextTokenizer.JsonFileName}; give one with --tokenizer.");
+        // Tokens that were added to a model later stand in tokenizer.json only.
+        return found.Length > 1 && TextTokenizer.IsJson(found[^1]) && HighestAddedToken(folder) is { } highest && highest >= LoadTokenizer(found[0]).VocabularySize ? found[^1] : found[0];
     }
 
-    private static UnigramTokenizer LoadTokenizer(string path)
+    private static TextTokenizer LoadTokenizer(string path)
     {
         try
         {
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         catch (Exception mistake) when (mistake is InvalidDataException or IOException or UnauthorizedAccessException)
         {
@@ -123,10 +123,20 @@ internal sealed class ModelFolder
         return config.EosTokenId is { } end ? [end] : [];
     }
 
-    private static bool ReadSwitch(string folder, string file, string key)
+    private static bool? ReadSwitch(string folder, string file, string key)
     {
         using var json = TryParse(System.IO.Path.Combine(folder, file));
-        return json?.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.True;
+        return json?.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(key, out var value)
+            ? value.ValueKind switch { JsonValueKind.True => true, JsonValueKind.False => false, _ => null }
+            : null;
+    }
+
+    private static int? HighestAddedToken(string folder)
+    {
+        using var json = TryParse(System.IO.Path.Combine(folder, "tokenizer_config.json"));
+        if (json?.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("added_tokens_decoder", out var tokens) || tokens.ValueKind != JsonValueKind.Object)
+            return null;
+        return tokens.EnumerateObject().Select(token => int.TryParse(token.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : -1).DefaultIfEmpty(-1).Max();
     }
 
     /// <summary>A file beside the model that Transformers may have written; null where it is missing or unreadable.</summary>

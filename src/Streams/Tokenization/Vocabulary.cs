@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Streaming.Streams.Tokenization;
 
 /// <summary>
-/// The pieces of a unigram model, arranged for look-up in both directions. Immutable. Errors: <see cref="FormatException"/>
+/// The pieces of a SentencePiece model, arranged for look-up in both directions. Immutable. Errors: <see cref="FormatException"/>
 /// where the pieces contradict each other or the model's settings, as SentencePiece itself refuses them.
 /// </summary>
 internal sealed class Vocabulary

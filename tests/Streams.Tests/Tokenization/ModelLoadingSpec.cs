@@ -19,8 +19,8 @@ public class ModelLoadingSpec
     [Fact]
     public void A_missing_file_and_a_folder_are_refused_by_name()
     {
-        Assert.Contains("/no/such.model does not exist", Assert.Throws<FileNotFoundException>(() => UnigramTokenizer.Load("/no/such.model")).Message);
-        Assert.Contains("is a folder", Assert.Throws<InvalidDataException>(() => UnigramTokenizer.Load(Path.GetTempPath())).Message);
+        Assert.Contains("/no/such.model does not exist", Assert.Throws<FileNotFoundException>(() => TextTokenizer.Load("/no/such.model")).Message);
+        Assert.Contains("is a folder", Assert.Throws<InvalidDataException>(() => TextTokenizer.Load(Path.GetTempPath())).Message);
     }
 
     [Fact]
