@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.ML.Tokenizers;
-using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization.HuggingFace;
 
 namespace Streaming.Streams.Tokenization;

@@ -69,7 +69,6 @@ public class ModelLoadingSpec
     [Fact]
     public void Models_of_other_algorithms_are_refused()
     {
-        Refuses("it is a BPE model", ModelFile.WithUnknown().Piece("a", -1).Trainer(ModelType, 2).ToBytes());
         Refuses("it is a WORD model", ModelFile.WithUnknown().Piece("a", -1).Trainer(ModelType, 3).ToBytes());
         Refuses("it is a CHAR model", ModelFile.WithUnknown().Piece("a", -1).Trainer(ModelType, 4).ToBytes());
     }

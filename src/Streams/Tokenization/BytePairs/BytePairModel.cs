@@ -54,8 +54,22 @@ internal sealed class BytePairModel
     /// <summary>A text that is a piece becomes that piece, whatever the merges say: its text → id; null where merges decide.</summary>
     public Dictionary<string, int>? Direct { get; init; }
 
-    /// <summary>Where the text has to be segmented as a whole.</summary>
-    public bool NeedsWholeText => Unused is not null;
+    /// <summary>
+    /// Whether a text has to be segmented as a whole: unused symbols remember what made them last, and a character that is left
+    /// out makes neighbours of those around it.
+    /// </summary>
+    public bool NeedsWhole(ReadOnlySpan<char> text)
+    {
+        if (Unused is not null)
+            return true;
+        for (var at = 0; UnknownId < 0 && at < text.Length;)
+        {
+            if (SymbolAt(text[at..], out var length) < 0)
+                return true;
+            at += length;
+        }
+        return false;
+    }
 
     /// <summary>The symbol of the character that a text begins with, negative where it is none; and its length in UTF-16 units.</summary>
     public int SymbolAt(ReadOnlySpan<char> text, out int length)

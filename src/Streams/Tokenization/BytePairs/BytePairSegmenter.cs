@@ -21,7 +21,7 @@ internal sealed class BytePairSegmenter : Segmenter
     public BytePairSegmenter(BytePairModel model)
     {
         _model = model;
-        _cache = model.NeedsWholeText ? null : new PartCache();
+        _cache = model.Unused is null ? new PartCache() : null;
         _merger = new PairMerger(model.Merges) { Seen = model.Unused is null ? null : NoteOrigin };
     }
 
@@ -35,6 +35,7 @@ internal sealed class BytePairSegmenter : Segmenter
             Emit(piece, text.Length);
             return;
         }
+        var isWhole = _model.NeedsWhole(text);
         var start = 0;
         var place = 0;
         while (place < text.Length)
@@ -46,7 +47,7 @@ internal sealed class BytePairSegmenter : Segmenter
                 start = place += known;
                 continue;
             }
-            if (place > start && !_model.NeedsWholeText && !_model.Merges.MayJoin(text[place - 1], text[place]))
+            if (place > start && !isWhole && !_model.Merges.MayJoin(text[place - 1], text[place]))
             {
                 SegmentPart(text, start, place);
                 start = place;
@@ -76,7 +77,11 @@ internal sealed class BytePairSegmenter : Segmenter
         }
         _merger.Clear();
         for (var at = 0; at < part.Length; at += length)
-            _merger.Add(_model.SymbolAt(part[at..], out length), at + length);
+        {
+            var next = _model.SymbolAt(part[at..], out length);
+            if (next >= 0 || _model.UnknownId >= 0 || _model.ByteIds.Length > 0)
+                _merger.Add(next, at + length);
+        }
         _merger.Merge();
         var (before, from, isKnown) = (_ids.Count, start, true);
         for (var i = 0; i < _merger.Count; i++)

@@ -37,7 +37,7 @@ internal sealed class MergeTable
             _pairs[place] = Key(left, right);
             _merges[place] = (rank, merged);
             var junction = Junction(text(left)[^1], text(right)[0]);
-            _junctions[junction >> 6] |= 1UL << (junction & 63);
+            _junctions[junction >> 6] |= 1UL << (int)(junction & 63);
         }
     }
 
@@ -63,7 +63,7 @@ internal sealed class MergeTable
     public bool MayJoin(char before, char after)
     {
         var junction = Junction(before, after);
-        return (_junctions[junction >> 6] & (1UL << (junction & 63))) != 0;
+        return (_junctions[junction >> 6] & (1UL << (int)(junction & 63))) != 0;
     }
 
     // Where the pair is, or the empty place where it would be.

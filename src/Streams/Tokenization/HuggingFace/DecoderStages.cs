@@ -185,9 +185,12 @@ internal sealed class StripStage(char content, int start, int stop) : DecoderSta
         while (_toDrop > 0 && !part.IsEmpty)
         {
             if (part[0] != content)
+            {
                 _toDrop = 0;
-            else
-                (part, _toDrop) = (part[1..], _toDrop - 1);
+                continue;
+            }
+            part = part[1..];
+            _toDrop--;
         }
         _held.Append(part);
         var certain = isLast ? CertainAtEnd() : Math.Max(0, _held.Length - stop);

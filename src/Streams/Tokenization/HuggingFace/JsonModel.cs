@@ -1,4 +1,3 @@
-using System.Text;
 using Streaming.Streams.Tokenization.BytePairs;
 
 namespace Streaming.Streams.Tokenization.HuggingFace;
@@ -94,7 +93,7 @@ internal sealed class JsonModel
     {
         var byteFallback = part.Switch("byte_fallback", false);
         var unknown = (part.Find("unk_id") ?? throw new FormatException("model.unk_id is missing, and a unigram model without an unknown piece is not supported")).Number(HighestId);
-        var model = new SentencePieceModel { ByteFallback = byteFallback, HasTrainer = true, Normalizer = new NormalizerSpec() };
+        var model = new SentencePieceModel { ByteFallback = byteFallback, BytePiecesMatchText = true, HasTrainer = true, Normalizer = new NormalizerSpec() };
         var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var item in part.Require("vocab").Items())
         {

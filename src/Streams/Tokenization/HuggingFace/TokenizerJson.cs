@@ -28,12 +28,13 @@ internal sealed class TokenizerJson
             var root = new JsonPart(json.RootElement, "");
             if (root.IsObject && root.Find("model") is null)
                 throw new FormatException("it holds no model");
+            var model = JsonModel.Read(root.Require("model"));
             return new TokenizerJson
             {
-                AddedTokens = [.. root.Find("added_tokens")?.Items().Select(ReadAddedToken) ?? []],
+                AddedTokens = ReadAddedTokens(root.Find("added_tokens"), model.Vocabulary),
                 Normalizer = ComponentReader.Normalizer(root.Find("normalizer")),
                 PreTokenizer = ComponentReader.PreTokenizer(root.Find("pre_tokenizer")),
-                Model = JsonModel.Read(root.Require("model")),
+                Model = model,
                 Decoder = ComponentReader.Decoder(root.Find("decoder")),
                 FirstToken = ComponentReader.FirstToken(root.Find("post_processor")),
             };
@@ -65,7 +66,25 @@ internal sealed class TokenizerJson
         return bytes.ToArray();
     }
 
-    private static AddedToken ReadAddedToken(JsonPart part) => new(
-        part.Require("id").Number(JsonModel.HighestId), part.Require("content").Text(), part.Switch("single_word", false), part.Switch("lstrip", false),
-        part.Switch("rstrip", false), part.Switch("normalized", !part.Switch("special", false)), part.Switch("special", false));
+    // The library numbers them itself: a piece of the model keeps its id, others follow the vocabulary, whatever the file says.
+    private static List<AddedToken> ReadAddedTokens(JsonPart? part, Dictionary<string, int> vocabulary)
+    {
+        var tokens = new List<AddedToken>();
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        var next = vocabulary.Count;
+        foreach (var item in part?.Items() ?? [])
+        {
+            item.Require("id").Number(JsonModel.HighestId);
+            var (content, isSpecial) = (item.Require("content").Text(), item.Switch("special", false));
+            if (content.Length == 0)
+                continue;
+            if (!vocabulary.TryGetValue(content, out var id) && !ids.TryGetValue(content, out id))
+                id = next;
+            next = Math.Max(next, id + 1);
+            ids[content] = id;
+            tokens.Add(new AddedToken(
+                id, content, item.Switch("single_word", false), item.Switch("lstrip", false), item.Switch("rstrip", false), item.Switch("normalized", !isSpecial), isSpecial));
+        }
+        return tokens;
+    }
 }

@@ -32,6 +32,7 @@ internal static class UnicodeNormalization
     {
         var inert = _inert[form];
         var characters = new List<int>();
+        Span<char> units = stackalloc char[2];
         for (var place = 0; place < text.Length;)
         {
             var odd = place;
@@ -53,7 +54,6 @@ internal static class UnicodeNormalization
             Order(characters);
             if (form is NormalizationForm.FormC or NormalizationForm.FormKC)
                 Compose(characters);
-            Span<char> units = stackalloc char[2];
             foreach (var character in characters)
                 output.Append(units[..new Rune(character).EncodeToUtf16(units)]);
             place = to;
