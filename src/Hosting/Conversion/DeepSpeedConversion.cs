@@ -57,10 +57,7 @@ internal sealed class DeepSpeedConversion(SettingsReader? file, SettingsReader g
     {
         var section = parent.Open(name);
         if (section is not null)
-        {
             _sections.Add(section);
-            parent.NoMeaning(name, "its settings follow");
-        }
         return section;
     }
 

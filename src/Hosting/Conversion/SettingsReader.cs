@@ -12,6 +12,7 @@ namespace Streaming.Hosting.Conversion;
 internal sealed class SettingsReader(PlacedJson section, string prefix = "")
 {
     private readonly Dictionary<string, (OutcomeKind Kind, string Text)> _outcomes = [];
+    private readonly HashSet<string> _opened = [];
 
     public PlacedJson Section => section;
 
@@ -38,9 +39,14 @@ internal sealed class SettingsReader(PlacedJson section, string prefix = "")
         : number == Math.Floor(number) && Math.Abs(number) < 1e15 ? (long)number
         : throw Wrong(name, Find(name)!, "a whole number");
 
-    /// <summary>A section within; null where it is not given.</summary>
-    public SettingsReader? Open(string name) =>
-        Find(name) is not { } value ? null : value.IsObject ? new SettingsReader(value, $"{prefix}{name}.") : throw Wrong(name, value, "a section, {…}");
+    /// <summary>A section within, which gives its own account; null where it is not given.</summary>
+    public SettingsReader? Open(string name)
+    {
+        if (Find(name) is not { } value)
+            return null;
+        _opened.Add(name);
+        return value.IsObject ? new SettingsReader(value, $"{prefix}{name}.") : throw Wrong(name, value, "a section, {…}");
+    }
 
     public bool IsAccountedFor(string name) => _outcomes.ContainsKey(name);
 
@@ -65,6 +71,8 @@ internal sealed class SettingsReader(PlacedJson section, string prefix = "")
         {
             if (_outcomes.TryGetValue(name, out var outcome))
                 yield return new Outcome(prefix + name, value.ToString(), outcome.Kind, outcome.Text);
+            else if (_opened.Contains(name))
+                continue;
             else if (value.IsNull)
                 yield return new Outcome(prefix + name, "null", OutcomeKind.NoMeaning, "it is as if it were not given");
             else if (meaningless.TryGetValue(name, out var why))

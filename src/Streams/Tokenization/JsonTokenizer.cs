@@ -16,6 +16,7 @@ public sealed class JsonTokenizer : TextTokenizer
     private readonly AddedTokens _inRawText, _inNormalizedText;
     private readonly Dictionary<string, int> _ids;
     private readonly string[] _pieces; // null where no token has the id
+    private readonly Dictionary<int, string> _shown = []; // added tokens that are looked for in normalised text show it
     private readonly HashSet<int> _special = [];
     private readonly HashSet<int> _added = [];
 
@@ -36,6 +37,8 @@ public sealed class JsonTokenizer : TextTokenizer
         _inRawText = new AddedTokens(json.AddedTokens.Where(token => !token.Normalized).Select(token => (token, token.Content)));
         var rewriter = new TextRewriter(json.Normalizer);
         _inNormalizedText = new AddedTokens(json.AddedTokens.Where(token => token.Normalized).Select(token => (token, rewriter.Apply(token.Content).ToString())));
+        foreach (var token in json.AddedTokens.Where(token => token.Normalized))
+            _shown[token.Id] = rewriter.Apply(token.Content).ToString();
         BosId = roles.Begin is { } begin && _ids.TryGetValue(begin, out var bos) ? bos : null;
         EosId = roles.End is { } end && _ids.TryGetValue(end, out var eos) ? eos : null;
         PadId = roles.Padding is { } padding && _ids.TryGetValue(padding, out var pad) ? pad : null;
@@ -148,7 +151,7 @@ public sealed class JsonTokenizer : TextTokenizer
                 throw new InvalidOperationException($"token id {id} is not in the vocabulary of {tokenizer.VocabularySize} pieces; decode with the tokenizer that encoded.");
             sink.Text = text;
             if (tokenizer._pieces[id] is { } piece && !tokenizer._special.Contains(id))
-                _first.Take(piece, isFirst: true, isLast: true);
+                _first.Take(tokenizer._shown.GetValueOrDefault(id, piece), isFirst: true, isLast: true);
         }
 
         public override void Finish(CharacterBuffer text)

@@ -127,18 +127,13 @@ public sealed class JsonTokenizerSpec : IDisposable
     [Fact]
     public void The_file_made_of_a_byte_pair_model_gives_the_models_ids()
     {
-        foreach (var model in new[] { "pairs-bytes", "pairs-unknown" })
-        {
-            foreach (var (name, bytes) in Streams.TokenizerTraining.HuggingFaceTokenizerFiles.Make(TokenizerCases.SmallModelPath(model)))
-                File.WriteAllBytes(Path.Combine(_folder, name), bytes);
-            var tokenizer = TextTokenizer.Load(Path.Combine(_folder, "tokenizer.json"));
-            var piece = TokenizerCases.LoadSmall(model);
-            Assert.Equal((piece.BosId, piece.EosId, piece.PadId, piece.VocabularySize), (tokenizer.BosId, tokenizer.EosId, tokenizer.PadId, tokenizer.VocabularySize));
-            // The library looks for special and user-defined pieces before anything else, and for those alone.
-            string[] known = ["<", "ab", "山の", "\u2581"];
-            foreach (var line in TokenizerCases.ReadSmall(model).Where(line => !known.Any(line.Text.Contains)))
-                Assert.Equal(line.Ids, tokenizer.Encode(line.Text));
-        }
+        foreach (var (name, bytes) in Streams.TokenizerTraining.HuggingFaceTokenizerFiles.Make(TokenizerCases.SmallModelPath("pairs-bytes")))
+            File.WriteAllBytes(Path.Combine(_folder, name), bytes);
+        var tokenizer = TextTokenizer.Load(Path.Combine(_folder, "tokenizer.json"));
+        var piece = TokenizerCases.LoadSmall("pairs-bytes");
+        Assert.Equal((piece.BosId, piece.EosId, piece.PadId, piece.VocabularySize), (tokenizer.BosId, tokenizer.EosId, tokenizer.PadId, tokenizer.VocabularySize));
+        foreach (var line in TokenizerCases.ReadSmall("pairs-bytes").Where(line => !line.Text.Contains('<'))) // special pieces are found in the text there
+            Assert.Equal(line.Ids, tokenizer.Encode(line.Text));
     }
 
     private void Refuses(string text, string reason)
