@@ -10,7 +10,7 @@ trap 'rm -f "$samples"; kill "$watch" 2>/dev/null || true' EXIT
 endless() { while :; do xz -dc "$file"; done | awk 'NF { print $0 NR; next } 1'; }
 endless 2>/dev/null | "$streaming" bench pipeline --cores "$(nproc)" --megabytes "$megabytes" --set 'data.sources=["-"]' --set "data.tokenizer=\"$model\"" \
     --set data.block-size=1024 --set data.validation-fraction=0.05 --set data.cleaning=web --set data.document-mask=true \
-    --set 'data.duplicates={documents = true, lines = true, memory-bytes = 33554432}' --set data.shuffle-documents=20000 \
+    --set 'data.duplicates={documents = true, lines = true}' --set data.shuffle-documents=20000 \
     --set "model.config=\"$here/../models/mistral-300m/config.json\"" &
 bench=$!
 while sleep 1; do awk '/VmRSS/ { print $2 / 1024 }' "/proc/$bench/status" 2>/dev/null || break; done > "$samples" &

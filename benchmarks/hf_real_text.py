@@ -20,12 +20,13 @@ commands.add_parser("write").add_argument("weights")
 train = commands.add_parser("train")
 for name in ("weights", "ids", "out"): train.add_argument(name)
 train.add_argument("--steps", type=int, default=300); train.add_argument("--warmup", type=int, default=30)
+train.add_argument("--schedule-steps", type=int, default=300); train.add_argument("--epsilon", type=float, default=1e-8)
 train.add_argument("--micro", type=int, default=32, choices=[1, 2, 4, 8, 16, 32, 64])
 train.add_argument("--attention", default="auto", choices=["auto", "flash", "cudnn", "efficient", "math"])
 train.add_argument("--compile", default="default", choices=["default", "none"])
 train.add_argument("--precision", default="bf16", choices=["bf16", "float32"])
 a = parser.parse_args()
-rows, block, schedule_steps = 64, 1024, 300
+rows, block = 64, 1024
 cfg = MistralConfig(vocab_size=50257, hidden_size=1024, intermediate_size=2400, num_hidden_layers=24, num_attention_heads=16, num_key_value_heads=8,
     max_position_embeddings=4096, sliding_window=None, rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=False, use_cache=False, attn_implementation="sdpa")
 if a.mode == "write":
@@ -39,8 +40,8 @@ for line in open(a.ids): ids.extend(map(int, line.split())); ids.append(3)
 accum, need = rows // a.micro, a.steps * rows * block
 t = torch.tensor(ids, dtype=torch.int32); print("tokens an epoch", len(t), flush=True)
 t = t.repeat(math.ceil(need / len(t)))[:need].view(a.steps, accum, a.micro, block)
-opt = torch.optim.AdamW(m.parameters(), lr=6e-4, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1, fused=True)
-sch = get_cosine_schedule_with_warmup(opt, a.warmup, schedule_steps)
+opt = torch.optim.AdamW(m.parameters(), lr=6e-4, betas=(0.9, 0.95), eps=a.epsilon, weight_decay=0.1, fused=True)
+sch = get_cosine_schedule_with_warmup(opt, a.warmup, a.schedule_steps)
 f = torch.compile(m) if a.compile == "default" else m
 out = open(a.out, "w"); t0 = time.time()
 for s in range(a.steps):

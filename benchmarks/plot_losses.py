@@ -25,8 +25,9 @@ def panel(lines, series, top, height, low, high, ticks, title):
 lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} 590" font-family="sans-serif" font-size="12"><rect width="{WIDTH}" height="590" fill="white"/>']
 panel(lines, [(c, sorted(curve.items())) for c, (_, curve) in zip(COLOURS, curves)], TOP, 320, 7, 11.2, range(7, 12), "training loss, nats per token")
 first = curves[0][1]
-panel(lines, [(c, [(s, curve[s] - first[s]) for s in steps if s in curve]) for c, (_, curve) in list(zip(COLOURS, curves))[1:]], 385, 150, -0.1, 0.1,
-      [-0.1, -0.05, -0.02, 0, 0.02, 0.05, 0.1], f"difference from {curves[0][0]}")
+apart = [(c, [(s, curve[s] - first[s]) for s in steps if s in curve]) for c, (_, curve) in list(zip(COLOURS, curves))[1:]]
+widest = next((w for w in (0.005, 0.02, 0.1) if all(abs(d) <= w for _, points in apart for _, d in points)), 0.1)
+panel(lines, apart, 385, 150, -widest, widest, [-widest, -widest / 2, 0, widest / 2, widest], f"difference from {curves[0][0]}")
 for i, (colour, (name, _)) in enumerate(zip(COLOURS, curves)):
     lines.append(f'<line x1="560" x2="590" y1="{40 + 18 * i}" y2="{40 + 18 * i}" stroke="{colour}" stroke-width="2"/><text x="598" y="{44 + 18 * i}">{name}</text>')
 lines.append(f'<text x="{(LEFT + RIGHT) / 2}" y="578" text-anchor="middle">optimiser step (65,536 tokens each)</text></svg>')

@@ -8,6 +8,7 @@ using Streaming.Model;
 using Streaming.Model.Export;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Tokenization;
 using Streaming.Streams.TokenizerTraining;
 
@@ -72,6 +73,8 @@ internal static partial class ExportCommand
         var names = HuggingFaceExport.Write(source.Config, weights, target, options);
         HuggingFaceTokenizerFiles.Write(source.TokenizerPath, target);
         File.Copy(source.TokenizerPath, Path.Combine(target, TextTokenizer.FileNameOf(source.TokenizerPath)), overwrite: true);
+        foreach (var (name, content) in InstructionFiles.Make(source.IsTuned ? source.Template : null))
+            File.WriteAllBytes(Path.Combine(target, name), content);
         var bytes = names.Sum(name => new FileInfo(Path.Combine(target, name)).Length);
         return $"{target}: {Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
     }

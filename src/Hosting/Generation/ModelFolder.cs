@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Model;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
 
@@ -15,9 +16,11 @@ internal sealed class ModelFolder
 {
     private static readonly string[] _tokenizerFiles = [TextTokenizer.ModelFileName, "spiece.model", TextTokenizer.JsonFileName];
 
-    private ModelFolder(string path, MistralConfig config, string tokenizerPath, TextTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos)
+    private ModelFolder(
+        string path, MistralConfig config, string tokenizerPath, TextTokenizer tokenizer, IReadOnlyList<int> endTokens, bool beginsWithBos, InstructionTemplate? template)
     {
         (Path, Config, TokenizerPath, Tokenizer, EndTokens, BeginsWithBos) = (path, config, tokenizerPath, tokenizer, endTokens, beginsWithBos);
+        (Template, IsTuned) = (template ?? InstructionTemplate.Recipe, template is not null);
         Name = System.IO.Path.GetFileName(path.TrimEnd(System.IO.Path.DirectorySeparatorChar));
     }
 
@@ -39,18 +42,28 @@ internal sealed class ModelFolder
     /// <summary>Prompts begin with the begin token: <c>add_bos_token</c> of <c>tokenizer_config.json</c>, else the template of <c>tokenizer.json</c>.</summary>
     public bool BeginsWithBos { get; }
 
+    /// <summary>How it is asked to do something: as it was tuned, else as the recipe does.</summary>
+    public InstructionTemplate Template { get; }
+
+    /// <summary>The folder says how it was tuned.</summary>
+    public bool IsTuned { get; }
+
     /// <param name="path">A folder as Transformers writes it, a checkpoint, or a run's folder, whose newest checkpoint is taken.</param>
     /// <param name="tokenizer">A SentencePiece model or a tokenizer.json; null takes the folder's.</param>
-    public static ModelFolder Open(string path, string? tokenizer = null)
+    /// <param name="option">By which the user named the folder.</param>
+    public static ModelFolder Open(string path, string? tokenizer = null, string option = "--model")
     {
-        var folder = Resolve(path);
-        var config = LoadConfig(folder);
-        var file = tokenizer ?? FindTokenizer(folder);
+        var folder = Resolve(path, option);
+        var config = LoadConfig(folder, option);
+        var file = tokenizer ?? FindTokenizer(folder, option);
         var pieces = LoadTokenizer(file);
         if (pieces.VocabularySize > config.VocabularySize)
-            throw new UserErrorException($"--model: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
-        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token") ?? pieces.AddsBos ?? false);
+            throw new UserErrorException($"{option}: {file} has {pieces.VocabularySize} pieces, more than the model's vocabulary of {config.VocabularySize} in {folder}; give the tokenizer that the model was made for with --tokenizer.");
+        return new ModelFolder(folder, config, file, pieces, ReadEndTokens(folder, config), ReadSwitch(folder, "tokenizer_config.json", "add_bos_token") ?? pieces.AddsBos ?? false, ReadTemplate(folder, option));
     }
+
+    /// <summary>What encodes instructions in the model's template; not thread-safe.</summary>
+    public PromptEncoder CreatePromptEncoder() => new(Tokenizer, Template);
 
     /// <summary>The ids of a prompt; empty where it has none.</summary>
     public int[] Encode(string text)
@@ -64,18 +77,18 @@ internal sealed class ModelFolder
     }
 
     /// <summary>The folder that holds <c>config.json</c>: the path, its target, or the newest checkpoint of the run there.</summary>
-    public static string Resolve(string path)
+    public static string Resolve(string path, string option = "--model")
     {
         var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
         if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && Directory.Exists(newest))
             path = newest;
         if (!Directory.Exists(path))
-            throw new UserErrorException($"--model: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
+            throw new UserErrorException($"{option}: there is no folder {path}; give one with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
         // "latest" moves on while a run trains: what is opened is the checkpoint that it points at now.
         return Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? System.IO.Path.GetFullPath(path);
     }
 
-    private static MistralConfig LoadConfig(string folder)
+    private static MistralConfig LoadConfig(string folder, string option)
     {
         try
         {
@@ -83,15 +96,15 @@ internal sealed class ModelFolder
         }
         catch (ModelException mistake)
         {
-            throw new UserErrorException($"--model: {mistake.Message.TrimEnd('.')}.");
+            throw new UserErrorException($"{option}: {mistake.Message.TrimEnd('.')}.");
         }
     }
 
-    private static string FindTokenizer(string folder)
+    private static string FindTokenizer(string folder, string option)
     {
         string[] found = [.. _tokenizerFiles.Select(name => System.IO.Path.Combine(folder, name)).Where(File.Exists)];
         if (found.Length == 0)
-            throw new UserErrorException($"--model: {folder} holds no {TextTokenizer.ModelFileName} and no {TextTokenizer.JsonFileName}; give one with --tokenizer.");
+            throw new UserErrorException($"{option}: {folder} holds no {TextTokenizer.ModelFileName} and no {TextTokenizer.JsonFileName}; give one with --tokenizer.");
         // Tokens that were added to a model later stand in tokenizer.json only.
         return found.Length > 1 && TextTokenizer.IsJson(found[^1]) && HighestAddedToken(folder) is { } highest && highest >= LoadTokenizer(found[0]).VocabularySize ? found[^1] : found[0];
     }
@@ -121,6 +134,18 @@ internal sealed class ModelFolder
                 return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.GetInt32()).Where(id => (uint)id < (uint)config.VocabularySize)];
         }
         return config.EosTokenId is { } end ? [end] : [];
+    }
+
+    private static InstructionTemplate? ReadTemplate(string folder, string option)
+    {
+        try
+        {
+            return InstructionTemplate.Find(folder);
+        }
+        catch (Exception mistake) when (mistake is InvalidDataException or IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{option}: {mistake.Message.TrimEnd('.')}; write it anew, or take it away to ask the model as the recipe does.");
+        }
     }
 
     private static bool? ReadSwitch(string folder, string file, string key)

@@ -37,7 +37,7 @@ public sealed record DuplicateOptions
     public int LineCharacters { get; init; } = 30;
 
     /// <summary>Memory of the source's index in bytes; when it is full, the oldest entries are forgotten. About 20.7 bytes an entry.</summary>
-    public long MemoryBytes { get; init; } = 1L << 30;
+    public long MemoryBytes { get; init; } = 256L << 20;
 
     /// <summary>Anything is looked for.</summary>
     public bool IsOn => Documents || NearDocuments || Lines;

@@ -58,7 +58,7 @@ public static class PipelineBenchmark
     private static void MeasureSource(PipelineStages stages, int index, BatchAssembler batches, long longest, CancellationToken cancellation)
     {
         var source = stages.Sources[index];
-        LineWork[] works = [.. source.CreatePreparation(), source.CreateAdmission(), .. stages.Encode];
+        LineWork[] works = [.. source.CreatePreparation(), source.CreateAdmission(), .. source.Encoding];
         var packer = source.CreatePacker();
         var readBefore = stages.Statistics.Read.Bytes;
         foreach (var batch in source.CreateReader().Read(cancellation))
