@@ -121,7 +121,7 @@ public sealed class ConvertCommandSpec : IDisposable
         Assert.Contains("  lr_scheduler_type = \"cosine\" has no meaning here: the scheduler of the DeepSpeed file (linear) takes its place\n", output);
         Assert.Contains("! scheduler.params.warmup_type = \"log\" has no counterpart: the warm-up is linear\n", output);
         var settings = SettingsLoader.Load(Output, [], _ => null);
-        Assert.Equal((Streaming.Model.Training.ScheduleKind.Linear, Streaming.Model.Engines.OptimizerKind.AdamW), (settings.Get(Keys.Schedule), settings.Get(Keys.Optimizer)));
+        Assert.Equal((Streaming.Model.ScheduleKind.Linear, Streaming.Model.Engines.OptimizerKind.AdamW), (settings.Get(Keys.Schedule), settings.Get(Keys.Optimizer)));
     }
 
     [Fact]
@@ -141,7 +141,7 @@ public sealed class ConvertCommandSpec : IDisposable
         Assert.Equal(0, (await Convert("{}")).Code);
         var settings = SettingsLoader.Load(Output, [], _ => null);
         Assert.Equal((5e-5, 0.999, 8, 500), (settings.Get(Keys.LearningRate), settings.Get(Keys.Beta2), settings.Get(Keys.BatchSize), settings.Get(Keys.SaveSteps)));
-        Assert.Equal(Streaming.Model.Training.ScheduleKind.Linear, settings.Get(Keys.Schedule));
+        Assert.Equal(Streaming.Model.ScheduleKind.Linear, settings.Get(Keys.Schedule));
     }
 
     [Theory]
