@@ -19,7 +19,7 @@ internal static class TextSample
     /// <inheritdoc cref="Generate(RunOptions, ITrainingEngine)"/>
     public static string Generate(RunOptions options, ITrainingEngine engine, TrainerProtocol.Sample wanted)
     {
-        var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
+        var tokenizer = TextTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
         // A model that is tuned on instructions is asked as it will be.
         if (options.Data.Instructions is { } instructions)

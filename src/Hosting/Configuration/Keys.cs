@@ -74,7 +74,7 @@ internal static partial class Keys
         "What the sources hold: running text, or records of instructions with their answers (docs/instructions.md), which are neither normalised nor cleaned, packed whole, and do not see each other.");
 
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
-        "SentencePiece model; its vocabulary must fit the model's vocab_size.",
+        "SentencePiece model (unigram or byte pairs) or a tokenizer.json of Hugging Face; its vocabulary must fit the model's vocab_size.",
         recipe: "tokenizer_name");
 
     public static readonly Key<bool> Normalize = Switch("data.normalize", "true",

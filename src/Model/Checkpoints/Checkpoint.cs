@@ -11,7 +11,7 @@ namespace Streaming.Model.Checkpoints;
 public sealed class Checkpoint
 {
     internal const string Weights = "model.safetensors", Optimizer = "optimizer.safetensors", Config = "config.json";
-    internal const string State = "state.json", Tokenizer = "tokenizer.model", Pipeline = "pipeline";
+    internal const string State = "state.json", Tokenizer = "tokenizer.model", JsonTokenizer = "tokenizer.json", Pipeline = "pipeline";
 
     // Names of torch.optim.AdamW's state, before the parameter's.
     internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";

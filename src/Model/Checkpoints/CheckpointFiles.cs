@@ -30,7 +30,7 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         if (tokenizer is not null)
         {
             using var source = File.OpenRead(tokenizer);
-            WriteFile(Checkpoint.Tokenizer, source.CopyTo);
+            WriteFile(Path.GetExtension(tokenizer) is ".json" ? Checkpoint.JsonTokenizer : Checkpoint.Tokenizer, source.CopyTo);
         }
         foreach (var (name, bytes) in beside)
             WriteFile(name, stream => stream.Write(bytes));
