@@ -19,6 +19,7 @@ public sealed class ReferenceEngine : ITrainingEngine
     private readonly MistralForCausalLM _model;
     private readonly ReferenceParameter[] _parameters;
     private readonly LowRankAdapter[] _adapters;
+    private readonly AdapterDropout? _dropout;
     private readonly AdamW _optimizer;
     private readonly Tensor _loss; // sum of the micro-batches' shares since the last update
     private Scalar _share = 1.0.ToScalar(), _gradientShare = 1.0.ToScalar(); // the latter times the loss scale
@@ -47,6 +48,8 @@ public sealed class ReferenceEngine : ITrainingEngine
             _model.Load(weights);
             foreach (var (_, tensor) in _model.Weights)
                 tensor.requires_grad = false;
+            if (adapters.Lora.Dropout > 0)
+                _dropout = new AdapterDropout(adapters.Lora.Dropout, device);
             (_adapters, _parameters) = Adapt(adapters.Lora, TypeOf(precision), optimizer);
         }
         _optimizer = new AdamW([.. _parameters.Select(parameter => parameter.Optimized)], optimizer, device);
@@ -144,7 +147,7 @@ public sealed class ReferenceEngine : ITrainingEngine
     private (LowRankAdapter[], ReferenceParameter[]) Adapt(LoraOptions lora, ScalarType type, OptimizerOptions optimizer)
     {
         var matrices = AdaptedMatrix.Of(Model, lora);
-        LowRankAdapter[] adapters = [.. matrices.Select(matrix => _model.ProjectionOf(matrix.Matrix).Adapter = new LowRankAdapter(matrix, lora, type, _device))];
+        LowRankAdapter[] adapters = [.. matrices.Select(matrix => _model.ProjectionOf(matrix.Matrix).Adapter = new LowRankAdapter(matrix, lora, type, _device, _dropout))];
         return (adapters, [.. matrices.Zip(adapters).SelectMany(pair => new[]
         {
             new ReferenceParameter(pair.First.A, pair.Second.A, optimizer), new ReferenceParameter(pair.First.B, pair.Second.B, optimizer),
@@ -152,11 +155,7 @@ public sealed class ReferenceEngine : ITrainingEngine
     }
 
     /// <summary>What is left out depends on the seed, the step and the micro-batch alone, so that a resumed run leaves out the same.</summary>
-    private void DrawDropout()
-    {
-        if (Adapters is { Lora.Dropout: > 0 })
-            manual_seed((long)(RandomWeights.SeedOf($"dropout {Step} {_accumulated++}", Adapters.Seed) >> 1)).Dispose();
-    }
+    private void DrawDropout() => _dropout?.Begin(RandomWeights.SeedOf($"dropout {Step} {_accumulated++}", Adapters!.Seed));
 
     private void SetMicroBatches(int microBatches)
     {
@@ -188,6 +187,7 @@ public sealed class ReferenceEngine : ITrainingEngine
             parameter.Dispose();
         foreach (var adapter in _adapters)
             adapter.Dispose();
+        _dropout?.Dispose();
         _optimizer.Dispose();
         _loss.Dispose();
         _share.Dispose();

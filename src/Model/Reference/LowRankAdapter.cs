@@ -11,13 +11,14 @@ namespace Streaming.Model.Reference;
 internal sealed class LowRankAdapter : IDisposable
 {
     private readonly Scalar _scale;
-    private readonly double _dropout;
+    private readonly AdapterDropout? _dropout;
 
-    public LowRankAdapter(AdaptedMatrix matrix, LoraOptions lora, ScalarType type, Device device)
+    /// <param name="dropout">All adapters'; null leaves nothing out.</param>
+    public LowRankAdapter(AdaptedMatrix matrix, LoraOptions lora, ScalarType type, Device device, AdapterDropout? dropout)
     {
         A = Weights.New([.. matrix.A.Shape], type, device);
         B = Weights.New([.. matrix.B.Shape], type, device);
-        (_scale, _dropout) = (lora.Scale.ToScalar(), lora.Dropout);
+        (_scale, _dropout) = (lora.Scale.ToScalar(), dropout);
     }
 
     public Parameter A { get; } // (R, D)
@@ -27,8 +28,7 @@ internal sealed class LowRankAdapter : IDisposable
     public Tensor Forward(Tensor x)
     {
         using var temporaries = NewDisposeScope();
-        // A pass without gradients is no training.
-        var kept = _dropout > 0 && is_grad_enabled() ? nn.functional.dropout(x, _dropout, training: true) : x;
+        var kept = _dropout?.Apply(x) ?? x;
         var added = nn.functional.linear(nn.functional.linear(kept, A), B).mul(_scale).MoveToOuterDisposeScope();
         GC.KeepAlive(this);
         return added;
