@@ -258,9 +258,9 @@ internal static partial class Keys
         recipe: "deepspeed: zero_optimization.offload_optimizer, offload_param");
 
     public static readonly Key<Recomputation?> Recompute = Add(
-        new ChoiceKind<Recomputation?>(("none", Recomputation.None), ("attention", Recomputation.Attention), ("layer", Recomputation.Layer), ("auto", null)),
+        new ChoiceKind<Recomputation?>(("none", Recomputation.None), ("attention", Recomputation.Attention), ("layer", Recomputation.Layer), ("host", Recomputation.Host), ("auto", null)),
         "training.recompute", "none",
-        "What of a layer the backward pass computes again instead of keeping it: nothing; attention, a third of a layer's memory at this model's shape; layer, all but the norms' inputs. auto chooses as training.offload does.",
+        "What of a layer the backward pass computes again instead of keeping it: nothing; attention, a third of a layer's memory at this model's shape; layer, all but the norms' inputs; host, likewise, and those wait in page-locked host memory until the backward pass comes to the layer. auto chooses as training.offload does.",
         recipe: "gradient_checkpointing");
 
     public static readonly Key<long?> MemoryLimit = Add(new SizeKind(), "training.memory-limit", "none",

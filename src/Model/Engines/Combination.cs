@@ -29,7 +29,7 @@ public sealed record Combination(
             ? "training.lora adds to products of 16 bits, and torch.precision is fp8: set torch.precision = bf16"
         : Kept;
 
-    private string? Kept => Recompute is Recomputation.Attention or Recomputation.Layer && Precision == Engines.Precision.Float8 && WideResidual
+    private string? Kept => Recompute is not (null or Recomputation.None) && Precision == Engines.Precision.Float8 && WideResidual
         ? "training.recompute in torch.precision = fp8 needs the norms' inputs, which a float32 residual stream does not keep: set torch.residual = bf16, or torch.precision = bf16"
         : null;
 }

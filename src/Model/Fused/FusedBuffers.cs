@@ -102,7 +102,7 @@ internal sealed class FusedBuffers
 
     // Where layers are computed again memory is scarce.
     private static int ChunkFor(int positions, Recomputation recompute) =>
-        Math.Min(positions, Math.Clamp(positions / (recompute == Recomputation.Layer ? 4 : 2), 1024, 8192));
+        Math.Min(positions, Math.Clamp(positions / (recompute >= Recomputation.Layer ? 4 : 2), 1024, 8192));
 
     private static int NormBlocksFor(int multiprocessors) => multiprocessors * NormBlocksPerMultiprocessor;
 

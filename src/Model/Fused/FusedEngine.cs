@@ -34,11 +34,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly StepTimer _timer;
     private readonly InputStaging _input;
     private readonly PassGraphs _graphs;
-    private readonly nint _hostScalars;
+    private readonly nint _hostScalars, _activationHome;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
     private readonly HostState? _host;
     private readonly Offloading? _offload;
+    private readonly CudaLanes? _activationLanes;
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true, _scalesRestored;
@@ -94,6 +95,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         {
             _host = TakeHostMemory(weights);
             _buffers = AllocateBuffers(weights);
+            if (options.Recompute == Recomputation.Host) _activationHome = TakeActivationMemory(weights);
         }
         _timer = new StepTimer(_device);
         if (half && optimizer.Kind == OptimizerKind.Muon)
@@ -101,7 +103,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _update = new FusedOptimizer(_buffers.Adapters?.Parameters ?? _layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
         if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
-        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, _offload?.Residency ?? new AllResident(), NewAdapterPasses());
+        if (_offload is null && options.Recompute == Recomputation.Host) _activationLanes = new CudaLanes(_device, _kernels);
+        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, NewResidency(), NewAdapterPasses());
         _input = new InputStaging(_device, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
@@ -271,7 +274,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <summary>What <see cref="DeviceBytes"/> was expected to be.</summary>
     public long PredictedDeviceBytes => _needs.Bytes(_options.Rows);
 
-    /// <summary>Bytes of page-locked host memory that the training state takes.</summary>
+    /// <summary>Bytes of page-locked host memory that the training state and what layers keep take.</summary>
     public long HostBytes => _hostMemory?.Bytes ?? 0;
 
     /// <summary>Bytes that an update brings in from host memory and sends out to it.</summary>
@@ -308,6 +311,13 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var spans = _offload.Lanes.StopTrace();
         _ = Update(learningRate: 0);
         return spans;
+    }
+
+    private IResidency NewResidency()
+    {
+        var residency = _offload?.Residency ?? new AllResident();
+        return _options.Recompute != Recomputation.Host ? residency
+            : new StreamedActivations(residency, _offload?.Lanes ?? _activationLanes!, _buffers.Plan, _buffers.Arena, _activationHome, _shape.Layers);
     }
 
     private AdapterPasses? NewAdapterPasses() => _buffers.Adapters is null ? null : new(_buffers.Adapters, _buffers.Flat, _products, _buffers.Positions,
@@ -369,10 +379,26 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
     }
 
+    private nint TakeActivationMemory(PreparedWeights weights)
+    {
+        _hostMemory ??= new HostMemory(new CudaPageLocking(_device));
+        try
+        {
+            return _hostMemory.Allocate(_needs.HostActivationBytes(_options.Rows), "what layers keep");
+        }
+        catch (HostMemoryException)
+        {
+            weights.Cancel();
+            Abandon();
+            throw;
+        }
+    }
+
     // What was taken before a failure, so that another engine has the GPU for itself.
     private void Abandon()
     {
         _offload?.Dispose();
+        _activationLanes?.Dispose();
         _attention.Dispose();
         _device.Dispose();
         _hostMemory?.Dispose();
@@ -494,6 +520,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _device.Synchronize();
         _graphs.Dispose();
         _offload?.Dispose();
+        _activationLanes?.Dispose();
         _updateGraph?.Dispose();
         _attention.Dispose();
         _products.Dispose();

@@ -43,6 +43,7 @@ public sealed record FusedEngineOptions(
         {
             Recomputation.Attention => ", attention recomputed",
             Recomputation.Layer => ", layers recomputed",
+            Recomputation.Host => ", layers recomputed from host memory",
             _ => "",
         };
         if (Adapters is not null)

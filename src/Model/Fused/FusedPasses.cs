@@ -34,7 +34,7 @@ internal sealed class FusedPasses(
     /// <param name="states">Filled, one a layer, unless attention is computed again; null where no backward pass follows.</param>
     public void Forward(LibtorchAttention.State[]? states)
     {
-        residency.BeginForward();
+        residency.BeginForward(backward: states is not null);
         if (buffers.WideResidual)
             kernels.Launch("embedding_forward_wide", Grid((long)_count * shape.Hidden / 8), Block,
                 At(plan.Stream), At(plan.StreamLow), buffers.Tokens, High(layout.Embedding), Low(layout.Embedding), _count);

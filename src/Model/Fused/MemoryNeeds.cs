@@ -36,13 +36,19 @@ public sealed record MemoryNeeds(
     /// <summary>Page-locked host memory.</summary>
     public long HostBytes => HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload);
 
+    /// <summary>Likewise, for what layers keep of micro-batches of so many rows.</summary>
+    public long HostActivationBytes(int rows) => Recompute == Recomputation.Host ? StreamedActivations.HostBytes(Activations(rows), Shape.Layers) : 0;
+
     /// <summary>Everything, for micro-batches of so many rows.</summary>
     public long Bytes(int rows)
     {
-        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute, _adapters?.Width ?? 0).Bytes;
+        var activations = Activations(rows).Bytes;
         return LibraryBytes + ParameterBytes + Math.Max(activations, _adapters is null ? FusedOptimizer.ScratchBytes(Layout, Optimizer, activations) : 0)
             + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
     }
+
+    private ActivationPlan Activations(int rows) =>
+        FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute, _adapters?.Width ?? 0);
 
     /// <summary>The most rows, up to <paramref name="most"/>, that fit into so many bytes; 0 where not one does.</summary>
     public int LargestRows(long available, int most)

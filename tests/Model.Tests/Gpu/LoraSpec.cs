@@ -87,7 +87,7 @@ public sealed class LoraSpec
         Gpu.Require();
         using var plain = Engine(All, Precision.BFloat16, wide, Recomputation.None);
         for (var step = 0; step < 6; step++) Step(plain, step);
-        foreach (var recompute in new[] { Recomputation.Attention, Recomputation.Layer })
+        foreach (var recompute in new[] { Recomputation.Attention, Recomputation.Layer, Recomputation.Host })
         {
             using var other = Engine(All, Precision.BFloat16, wide, recompute);
             for (var step = 0; step < 6; step++) Step(other, step);

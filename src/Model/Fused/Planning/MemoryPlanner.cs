@@ -69,7 +69,7 @@ public sealed class MemoryPlanner
         MemoryLevel Of(OffloadLevel offload, Recomputation recompute)
         {
             var needs = new MemoryNeeds(shape, layout, optimizer, options.Precision, options.Tokens, machine.Multiprocessors, options.WideResidual, offload, recompute, options.Adapters?.Lora);
-            return new(offload, recompute, needs.Bytes(options.Rows), ProcessBytes + Math.Max(needs.HostBytes, firstWeights) + largest,
+            return new(offload, recompute, needs.Bytes(options.Rows), ProcessBytes + Math.Max(needs.HostBytes, firstWeights) + needs.HostActivationBytes(options.Rows) + largest,
                 new StepTime(needs, options.Rows, microBatches, machine.Rates).Seconds, Offloading.WhyNot(options with { Offload = offload, Recompute = recompute }, optimizer));
         }
     }
