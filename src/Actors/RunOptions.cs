@@ -1,4 +1,5 @@
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 
@@ -73,6 +74,9 @@ public sealed record TrainingOptions
 
     /// <summary>What the backward pass computes again; null chooses.</summary>
     public Recomputation? Recompute { get; init; } = Recomputation.None;
+
+    /// <summary>Adapters to train instead of the model; null trains that.</summary>
+    public LoraOptions? Lora { get; init; }
 
     /// <summary>Bytes of device memory that the run may take; null: what is free.</summary>
     public long? MemoryLimit { get; init; }

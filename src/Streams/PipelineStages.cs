@@ -20,13 +20,13 @@ internal sealed class PipelineStages
 
     /// <inheritdoc cref="TextPipeline.Batches"/>
     public PipelineStages(
-        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, UnigramTokenizer? tokenizer, PipelineStatistics statistics)
+        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, TextTokenizer? tokenizer, PipelineStatistics statistics)
     {
         OptionChecks.Require(options, split);
         if (split == Split.Validation)
             options = options.WithEpochs(1); // every evaluation is on the same text
         (_options, Statistics) = (options, statistics);
-        tokenizer ??= UnigramTokenizer.Load(options.Tokenizer);
+        tokenizer ??= TextTokenizer.Load(options.Tokenizer);
         if ((options.AppendEndOfSentence || options.Instructions is not null) && tokenizer.EosId is null)
             throw new SourceException($"the tokenizer {options.Tokenizer} has no end-of-sentence piece; use one that has{(options.Instructions is null ? ", or do not append it" : ", as an answer needs an end")}.");
         var text = TextIdentity.Of(options, tokenizer.Fingerprint);
@@ -74,14 +74,14 @@ internal sealed class PipelineStages
     public bool HasEnded(int source) => _start.Sources[source].EndedAfter is not null;
 
     /// <summary>Lines to sentences, where wanted, and sentences to tokens.</summary>
-    private IReadOnlyList<LineWork> EncodeText(UnigramTokenizer tokenizer)
+    private IReadOnlyList<LineWork> EncodeText(TextTokenizer tokenizer)
     {
         var encode = new LineWork(new LineTokenizer(tokenizer, _options.AppendEndOfSentence ? tokenizer.EosId : null).Encode, Statistics.Tokenize);
         return _options.Normalize ? [new LineWork(TextNormalization.NormalizeAndSplit, Statistics.Normalize), encode] : [encode];
     }
 
     /// <summary>Records to tokens, as they are.</summary>
-    private IReadOnlyList<LineWork> EncodeRecords(UnigramTokenizer tokenizer, InstructionOptions instructions, SourceFiles files, SourceStatistics counts) =>
+    private IReadOnlyList<LineWork> EncodeRecords(TextTokenizer tokenizer, InstructionOptions instructions, SourceFiles files, SourceStatistics counts) =>
         [new LineWork(new RecordTokenizer(tokenizer, instructions, _options.BlockSize, files, counts).Encode, Statistics.Tokenize)];
 
     public BatchAssembler CreateAssembler() => new(_options, _start, Arrays, Statistics);

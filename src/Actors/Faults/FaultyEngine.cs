@@ -1,4 +1,5 @@
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 
@@ -16,6 +17,8 @@ internal sealed class FaultyEngine(ITrainingEngine engine, FaultPlan plan, Func<
 
     public long ParameterCount => engine.ParameterCount;
 
+    public AdapterSet? Adapters => engine.Adapters;
+
     public long Step
     {
         get => engine.Step;
@@ -26,6 +29,12 @@ internal sealed class FaultyEngine(ITrainingEngine engine, FaultPlan plan, Func<
     {
         get => engine.LossScale;
         set => engine.LossScale = value;
+    }
+
+    public float[]? Magnitudes
+    {
+        get => engine.Magnitudes;
+        set => engine.Magnitudes = value;
     }
 
     public IReadOnlyList<IParameterState> Parameters => engine.Parameters;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Streaming.Model.Adapters;
 using Streaming.Model.Parameters;
 using Streaming.Streams;
 using Streaming.Streams.Sources;
@@ -9,9 +10,10 @@ namespace Streaming.Actors;
 /// <summary>What must fit together before anything of a run is touched; each refusal is one sentence.</summary>
 internal static class RunChecks
 {
-    /// <exception cref="RunRefusedException">The text, the tokenizer and the model do not fit, one is missing, or there is no room for a checkpoint.</exception>
+    /// <exception cref="RunRefusedException">The settings, the text, the tokenizer and the model do not fit, one is missing, or there is no room for a checkpoint.</exception>
     public static void Require(RunOptions options)
     {
+        EngineFactory.RequireCombination(options);
         RequireRoom(options, FreeBytes);
         var tokenizer = LoadTokenizer(options.Data.Tokenizer);
         if (tokenizer.VocabularySize > options.Model.VocabularySize)
@@ -37,12 +39,13 @@ internal static class RunChecks
     /// <exception cref="RunRefusedException">There is no room for a checkpoint beside those that are there already.</exception>
     internal static void RequireRoom(RunOptions options, Func<string, long?> freeBytes)
     {
-        var needed = BytesPerParameter * ModelParameter.Of(options.Model).Sum(parameter => parameter.Count);
+        var stored = options.Training.Lora is { } lora ? AdaptedMatrix.ParametersOf(options.Model, lora) : ModelParameter.Of(options.Model);
+        var needed = BytesPerParameter * stored.Sum(parameter => parameter.Count);
         var folder = Path.GetFullPath(options.RunDirectory);
         while (!Directory.Exists(folder) && Path.GetDirectoryName(folder) is { } above) folder = above;
         if (freeBytes(folder) is { } free && free < needed)
             throw new RunRefusedException(string.Create(CultureInfo.InvariantCulture,
-                $"a checkpoint of this model takes {needed / 1e9:F2} GB and {free / 1e9:F2} GB are free in {folder}: make room there, or set run.directory to a folder on another disk"));
+                $"a checkpoint of this run takes {needed / 1e9:F2} GB and {free / 1e9:F2} GB are free in {folder}: make room there, or set run.directory to a folder on another disk"));
     }
 
     private static long? FreeBytes(string folder)
@@ -57,11 +60,11 @@ internal static class RunChecks
         }
     }
 
-    private static UnigramTokenizer LoadTokenizer(string path)
+    private static TextTokenizer LoadTokenizer(string path)
     {
         try
         {
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         catch (InvalidDataException failure)
         {
@@ -69,7 +72,7 @@ internal static class RunChecks
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file", failure);
+            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file or a tokenizer.json", failure);
         }
     }
 }

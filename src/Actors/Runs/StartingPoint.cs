@@ -18,25 +18,28 @@ internal static class StartingPoint
         switch (options.Training.Resume)
         {
             case "auto":
-                return Newest(directory, store, publish);
+                return Newest(options, directory, store, publish);
             case "never":
                 SetAside(directory, step: null, publish);
                 return null;
             default:
                 var checkpoint = Checkpoint.Open(options.Training.Resume);
                 ModelDifference.Refuse(checkpoint.Folder, checkpoint.Model, options.Model);
+                AdapterDifference.Refuse(checkpoint, options.Training.Lora);
                 var own = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(checkpoint.Folder))) == directory.CheckpointsPath;
                 SetAside(directory, own ? checkpoint.Training.Step : null, publish);
                 return checkpoint;
         }
     }
 
-    private static Checkpoint? Newest(RunDirectory directory, CheckpointStore store, Action<RunProtocol.IEvent> publish)
+    private static Checkpoint? Newest(RunOptions options, RunDirectory directory, CheckpointStore store, Action<RunProtocol.IEvent> publish)
     {
         var search = store.FindNewestWhole();
         if (search.Newest is null && search.PassedOver.Count > 0)
             throw new RunRefusedException(
                 $"no checkpoint in {directory.CheckpointsPath} is whole ({search.PassedOver[0]}): restore one, or begin anew with training.resume = never, which sets them aside");
+        if (search.Newest is not null)
+            AdapterDifference.Refuse(search.Newest, options.Training.Lora);
         foreach (var sentence in search.PassedOver)
             publish(new RunProtocol.Noticed(sentence));
         return search.Newest;

@@ -1,4 +1,5 @@
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Fused.Planning;
@@ -26,10 +27,12 @@ public static class EngineFactory
     /// <exception cref="LibtorchException">libtorch or the device is not available here.</exception>
     public static ITrainingEngine Create(RunOptions options, Action<string> notice)
     {
-        using var weights = options.InitialWeights is { } path ? Open(path) : null;
-        IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : Matching(options.Model, weights);
+        RequireCombination(options);
+        using var weights = options.InitialWeights is { } path ? Open(options.Model, path) : null;
+        IWeightSource source = weights is null ? new RandomWeights(options.Model, options.Training.Seed) : weights;
+        var adapters = AdaptersOf(options);
         // The weights are made while libtorch loads, where it is likely that the fused engine will want them.
-        using var early = MayFuse(options.Training, out var ordinal) ? FusedStart.TryBegin(options.Model, options.Training.Precision ?? Precision.BFloat16, ordinal, source) : null;
+        using var early = MayFuse(options.Training, out var ordinal) ? FusedStart.TryBegin(options.Model, options.Training.Precision ?? Precision.BFloat16, ordinal, source, isFrozen: adapters is not null) : null;
         using (StartTrace.Phase("libtorch")) LibtorchRuntime.Load(options.Training.Libtorch);
         var devices = StartTrace.Phase("devices");
         var device = Devices.Parse(options.Training.Device);
@@ -41,18 +44,19 @@ public static class EngineFactory
         switch (options.Training.Engine)
         {
             case "reference":
-                return Reference(options, device, precision, source);
+                return Reference(options, device, precision, source, adapters);
             case "auto" when !isFusible:
-                return Reference(options, device, precision, source);
+                return Reference(options, device, precision, source, adapters);
             case "auto":
                 try
                 {
-                    return Fused(options, device, precision, source, early, notice);
+                    return Fused(options, device, precision, source, adapters, early, notice);
                 }
                 catch (NotSupportedException reason) when (!NeedsFused(options.Training))
                 {
                     notice($"the reference engine computes, which is slower: {reason.Message}");
-                    return Reference(options, device, precision, source);
+                    early?.Dispose(); // it reads the weights too
+                    return Reference(options, device, precision, source, adapters);
                 }
                 catch (NotSupportedException reason)
                 {
@@ -64,7 +68,7 @@ public static class EngineFactory
             case "fused":
                 try
                 {
-                    return Fused(options, device, precision, source, early, notice);
+                    return Fused(options, device, precision, source, adapters, early, notice);
                 }
                 catch (NotSupportedException reason)
                 {
@@ -78,52 +82,69 @@ public static class EngineFactory
     private static bool MayFuse(TrainingOptions training, out int ordinal)
     {
         ordinal = OrdinalOf(training.Device);
-        return training.Engine != "reference" && training.Precision is not Precision.Float32 && training.Device != "cpu";
+        return training.Engine != "reference" && training.Precision is not Precision.Float32 && training.Device != "cpu"
+            && training.Lora is not { Dropout: > 0 };
     }
 
     /// <summary>The GPU's index of a setting such as <c>cuda:1</c>; 0 where it names none.</summary>
     public static int OrdinalOf(string device) =>
         device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out var ordinal) ? ordinal : 0;
 
-    private static SafetensorsWeights Open(string path)
+    /// <summary>What no engine computes together, and adapters without a model to tune: told before anything of the run is touched.</summary>
+    /// <exception cref="RunRefusedException">The settings do not fit each other.</exception>
+    internal static void RequireCombination(RunOptions options)
+    {
+        var training = options.Training;
+        if (new Combination(options.Optimizer.Kind, training.Precision, training.WideResidual, training.Offload, training.Recompute, training.Lora).WhyNot is { } reason)
+            throw new RunRefusedException(reason);
+        if (NeedsFused(training) && (training.Engine == "reference" || training.Device == "cpu" || training.Precision == Precision.Float32))
+            throw new RunRefusedException($"training.offload and training.recompute need the fused engine on a CUDA GPU in 16 or 8 bits, and {(training.Engine == "reference" ? "torch.engine is reference" : training.Device == "cpu" ? "torch.device is cpu" : "torch.precision is float32")}: set both to none or auto");
+        if (training.Lora is null)
+            return;
+        if (options.InitialWeights is not { } path)
+            throw new RunRefusedException("training.lora tunes a model that was trained before, and model.weights is random: name its folder in model.weights, or set training.lora.rank = none");
+        if (AdapterFolder.IsOne(path))
+            throw new RunRefusedException($"training.lora needs a whole model, and model.weights = {path} holds adapters: merge them with \"streaming export --model {path}\" and name what it writes");
+    }
+
+    private static AdapterSet? AdaptersOf(RunOptions options)
+    {
+        if (options.Training.Lora is not { } lora)
+            return null;
+        // "latest" leads elsewhere later.
+        var path = Path.GetFullPath(options.InitialWeights!);
+        path = Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        using var weights = SafetensorsWeights.Open(path);
+        return new AdapterSet(lora, path, BaseFingerprint.Of(weights), options.Training.Seed);
+    }
+
+    private static ModelWeights Open(MistralConfig model, string path)
     {
         try
         {
-            return SafetensorsWeights.Open(path);
+            return ModelWeights.Open(model, path);
         }
-        catch (SafetensorsException mistake)
+        catch (ModelException mistake)
         {
-            throw new RunRefusedException($"model.weights cannot be used: {mistake.Message}", mistake);
+            throw new RunRefusedException($"model.weights cannot be used with model.config: {mistake.Message}", mistake);
         }
     }
 
-    private static CheckpointWeights Matching(MistralConfig model, SafetensorsWeights weights)
-    {
-        try
-        {
-            return new CheckpointWeights(model, weights);
-        }
-        catch (SafetensorsException mistake)
-        {
-            throw new RunRefusedException($"model.weights does not fit model.config: {mistake.Message}", mistake);
-        }
-    }
-
-    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights)
+    private static ReferenceEngine Reference(RunOptions options, torch.Device device, Precision precision, IWeightSource weights, AdapterSet? adapters)
     {
         if (NeedsFused(options.Training))
             throw new RunRefusedException($"training.offload and training.recompute need the fused engine on a CUDA GPU, and the reference engine computes this run on {device}: set both to none or auto");
-        return new(options.Model, options.Optimizer, device, precision, weights);
+        return new(options.Model, options.Optimizer, device, precision, weights, adapters);
     }
 
     private static bool NeedsFused(TrainingOptions training) =>
         training.Offload is not (null or OffloadLevel.None) || training.Recompute is not (null or Recomputation.None);
 
-    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, FusedStart? early, Action<string> notice)
+    private static FusedEngine Fused(RunOptions options, torch.Device device, Precision precision, IWeightSource source, AdapterSet? adapters, FusedStart? early, Action<string> notice)
     {
         var choice = Chosen(options, notice, new FusedEngineOptions(
             options.Data.Rows, options.Data.BlockSize, Math.Max(0, device.index), options.Training.Deterministic, KernelCache.Folder,
-            precision, options.Training.WideResidual));
+            precision, options.Training.WideResidual, Adapters: adapters));
         return early is null
             ? FusedEngine.Create(options.Model, options.Optimizer, choice, source)
             : new FusedEngine(options.Model, options.Optimizer, choice, early.Weights);

@@ -1,4 +1,5 @@
 using System.Text;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Generation;
 using Streaming.Model.Generation.Host;
@@ -18,7 +19,7 @@ internal static class TextSample
     /// <inheritdoc cref="Generate(RunOptions, ITrainingEngine)"/>
     public static string Generate(RunOptions options, ITrainingEngine engine, TrainerProtocol.Sample wanted)
     {
-        var tokenizer = UnigramTokenizer.Load(options.Data.Tokenizer);
+        var tokenizer = TextTokenizer.Load(options.Data.Tokenizer);
         var prompt = new TokenBuffer();
         // A model that is tuned on instructions is asked as it will be.
         if (options.Data.Instructions is { } instructions)
@@ -26,7 +27,8 @@ internal static class TextSample
         else
             tokenizer.CreateEncoder().Encode(wanted.Prompt, prompt);
         var context = Math.Min(engine.Model.MaxPositions, prompt.Count + wanted.MaxNewTokens + 1);
-        using var model = HostDecoder.Copy(engine.Model, new EngineWeights(engine), slots: 1, context);
+        using var weights = ModelWeights.Of(engine);
+        using var model = HostDecoder.Copy(engine.Model, weights, slots: 1, context);
         var kept = prompt.Span[Math.Max(0, prompt.Count - context + 1)..]; // a prompt that leaves no room loses its beginning
         var added = TokenGenerator.Generate(model, kept, wanted.Sampling.ToGeneration(wanted.MaxNewTokens));
 

@@ -97,9 +97,10 @@ internal static class EvaluateCommand
         var compute = model.ComputeOf(parsed);
         var more = new List<Assignment>
         {
-            new($"{Keys.ModelConfig.Path}={Path.Combine(folder.Path, "config.json")}", "--model"),
+            new($"{Keys.ModelConfig.Path}={Path.Combine(folder.Home, "config.json")}", "--model"),
             new($"{Keys.Weights.Path}={folder.Path}", "--model"),
             new($"{Keys.Tokenizer.Path}={folder.TokenizerPath}", "--tokenizer"),
+            new($"{Keys.LoraRank.Path}=none", "--model"), // adapters of the folder are merged
         };
         if (compute.Device != "auto")
             more.Add(new($"{Keys.Device.Path}={compute.Device}", "--device"));

@@ -5,10 +5,11 @@ using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Generation;
 using Streaming.Hosting.Terminal;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Export;
-using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
 using Streaming.Streams.Instructions;
+using Streaming.Streams.Tokenization;
 using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Commands;
@@ -21,7 +22,7 @@ internal static partial class ExportCommand
     public static Command Create()
     {
         var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var output = new Option<string>("--output", "-o") { Description = "Folder for Transformers' files, or the .gguf file.", HelpName = "path", Required = true };
         var format = new Option<string>("--format") { Description = "transformers: config.json, safetensors, tokenizer files; gguf: one file for llama.cpp.", DefaultValueFactory = _ => "transformers" };
         var type = new Option<string>("--dtype") { Description = "Type of the weights.", DefaultValueFactory = _ => "bf16" };
@@ -29,7 +30,7 @@ internal static partial class ExportCommand
         var force = new Option<bool>("--force") { Description = "Replace what is there." };
         format.AcceptOnlyFromAmong("transformers", "gguf");
         type.AcceptOnlyFromAmong([.. _types.Keys]);
-        var command = new Command("export", "Write a model for other programs: in bf16 or fp16, in shards, as GGUF.") { model, tokenizer, output, format, type, shard, force };
+        var command = new Command("export", "Write a model for other programs: in bf16 or fp16, in shards, as GGUF. LoRA adapters are merged into their model.") { model, tokenizer, output, format, type, shard, force };
         command.SetAction(parsed =>
         {
             var options = new ExportOptions { Type = _types[parsed.GetRequiredValue(type)], MaxShardBytes = ParseSize(parsed.GetRequiredValue(shard)) };
@@ -37,8 +38,7 @@ internal static partial class ExportCommand
             var target = Path.GetFullPath(parsed.GetRequiredValue(output));
             try
             {
-                using var files = SafetensorsWeights.Open(source.Path);
-                var weights = new CheckpointWeights(source.Config, files);
+                using var weights = ModelWeights.Open(source.Config, source.Path);
                 var written = parsed.GetRequiredValue(format) == "gguf"
                     ? WriteGguf(source, weights, target, options, parsed.GetValue(force))
                     : WriteFolder(source, weights, target, options, parsed.GetValue(force));
@@ -59,7 +59,7 @@ internal static partial class ExportCommand
         return command;
     }
 
-    private static string WriteFolder(ModelFolder source, CheckpointWeights weights, string target, ExportOptions options, bool replace)
+    private static string WriteFolder(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace)
     {
         if (target == source.Path)
             throw new UserErrorException($"--output: {target} is the model itself; name another folder.");
@@ -71,14 +71,15 @@ internal static partial class ExportCommand
             File.Delete(old);
         var names = HuggingFaceExport.Write(source.Config, weights, target, options);
         HuggingFaceTokenizerFiles.Write(source.TokenizerPath, target);
-        File.Copy(source.TokenizerPath, Path.Combine(target, "tokenizer.model"), overwrite: true);
+        File.Copy(source.TokenizerPath, Path.Combine(target, TextTokenizer.FileNameOf(source.TokenizerPath)), overwrite: true);
         foreach (var (name, content) in InstructionFiles.Make(source.IsTuned ? source.Template : null))
             File.WriteAllBytes(Path.Combine(target, name), content);
         var bytes = names.Sum(name => new FileInfo(Path.Combine(target, name)).Length);
-        return $"{target}: {Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
+        var merged = AdapterFolder.IsOne(source.Path) ? "the adapters merged into their model, " : "";
+        return $"{target}: {merged}{Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
     }
 
-    private static string WriteGguf(ModelFolder source, CheckpointWeights weights, string target, ExportOptions options, bool replace)
+    private static string WriteGguf(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace)
     {
         if (Directory.Exists(target))
             target = Path.Combine(target, source.Name + ".gguf");

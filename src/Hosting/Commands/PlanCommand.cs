@@ -4,6 +4,7 @@ using Streaming.Actors;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Runs;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Fused.Planning;
@@ -33,7 +34,8 @@ internal static class PlanCommand
         if (training.Precision == Precision.Float32 || training.Engine == "reference" || training.Device == "cpu")
             throw new UserErrorException("streaming plan is about the fused engine on a CUDA GPU, and the configuration chooses another: set torch.engine, torch.device and torch.precision to auto.");
         var precision = training.Precision ?? Precision.BFloat16;
-        var engine = new FusedEngineOptions(rows, tokens, EngineFactory.OrdinalOf(training.Device), training.Deterministic, "", precision, training.WideResidual);
+        var engine = new FusedEngineOptions(rows, tokens, EngineFactory.OrdinalOf(training.Device), training.Deterministic, "", precision, training.WideResidual,
+            Adapters: training.Lora is { } lora ? new AdapterSet(lora, "", "", 0) : null);
         var machine = Machine.Describe(engine.Device, measures: true) ?? Machine.Assumed;
         if (training.MemoryLimit is { } limit)
             machine = machine with { DeviceBytes = Math.Min(limit, machine.DeviceBytes) };

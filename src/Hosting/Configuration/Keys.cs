@@ -57,7 +57,7 @@ internal static partial class Keys
         recipe: "config_name");
 
     public static readonly Key<string> Weights = File("model.weights", "random", PathRole.Input, ["random"],
-        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it (train --base sets this, model.config and data.tokenizer at once).",
+        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it, or with LoRA adapters as PEFT does, which are merged into the model that they name (train --base sets this, model.config and data.tokenizer at once).",
         recipe: "model_name_or_path");
 
     // data
@@ -74,7 +74,7 @@ internal static partial class Keys
         "What the sources hold: running text, or records of instructions with their answers (docs/instructions.md), which are neither normalised nor cleaned, packed whole, and do not see each other.");
 
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
-        "SentencePiece model; its vocabulary must fit the model's vocab_size.",
+        "SentencePiece model (unigram or byte pairs) or a tokenizer.json of Hugging Face; its vocabulary must fit the model's vocab_size.",
         recipe: "tokenizer_name");
 
     public static readonly Key<bool> Normalize = Switch("data.normalize", "true",
@@ -235,6 +235,22 @@ internal static partial class Keys
         "What updates the weights: adamw; adamw-8bit, whose moments take 2 bytes a parameter instead of 8 (those of the token embedding and of the norms stay in float32); muon for the layers' matrices, with adamw for the rest, at the same learning rate and decay.",
         recipe: "optim");
 
+    public static readonly Key<long?> LoraRank = Add(new RankKind(), "training.lora.rank", "none",
+        "Tune the model of model.weights by LoRA (docs/lora.md): it stays as it is, and of the layers' matrices so many columns and rows, which are added to them, are trained; none trains the model itself.",
+        unit: "rows and columns", recipe: "peft: LoraConfig.r");
+
+    public static readonly Key<double> LoraAlpha = Add(new NumberKind(0, 1_000_000, aboveMinimum: true), "training.lora.alpha", "16",
+        "What is added counts alpha / rank.",
+        recipe: "peft: LoraConfig.lora_alpha");
+
+    public static readonly Key<double> LoraDropout = Add(new NumberKind(0, 1, belowMaximum: true), "training.lora.dropout", "0",
+        "Share of the adapters' inputs that a training pass leaves out, at random; above 0 the reference engine computes.",
+        unit: "share", recipe: "peft: LoraConfig.lora_dropout");
+
+    public static readonly Key<IReadOnlyList<string>> LoraTargets = Add(new TargetModulesKind(), "training.lora.target-modules", "all-linear",
+        "Matrices of each layer that are added to; [q_proj, v_proj] is what LoRA's authors took.",
+        recipe: "peft: LoraConfig.target_modules");
+
     public static readonly Key<OffloadLevel?> Offload = Add(
         new ChoiceKind<OffloadLevel?>(("none", OffloadLevel.None), ("optimizer", OffloadLevel.Optimizer), ("parameters", OffloadLevel.Parameters), ("auto", null)),
         "training.offload", "none",
@@ -242,9 +258,9 @@ internal static partial class Keys
         recipe: "deepspeed: zero_optimization.offload_optimizer, offload_param");
 
     public static readonly Key<Recomputation?> Recompute = Add(
-        new ChoiceKind<Recomputation?>(("none", Recomputation.None), ("attention", Recomputation.Attention), ("layer", Recomputation.Layer), ("auto", null)),
+        new ChoiceKind<Recomputation?>(("none", Recomputation.None), ("attention", Recomputation.Attention), ("layer", Recomputation.Layer), ("host", Recomputation.Host), ("auto", null)),
         "training.recompute", "none",
-        "What of a layer the backward pass computes again instead of keeping it: nothing; attention, a third of a layer's memory at this model's shape; layer, all but the norms' inputs. auto chooses as training.offload does.",
+        "What of a layer the backward pass computes again instead of keeping it: nothing; attention, a third of a layer's memory at this model's shape; layer, all but the norms' inputs; host, likewise, and those wait in page-locked host memory until the backward pass comes to the layer. auto chooses as training.offload does.",
         recipe: "gradient_checkpointing");
 
     public static readonly Key<long?> MemoryLimit = Add(new SizeKind(), "training.memory-limit", "none",

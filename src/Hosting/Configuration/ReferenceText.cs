@@ -58,7 +58,7 @@ internal static class ReferenceText
             + (key.Recipe.Length > 0 ? $" Recipe: {key.Recipe}." : "");
         foreach (var line in Wrap(key.Description).Concat(Wrap(facts)))
             text.Append("    # ").Append(line).Append('\n');
-        return text.Append("    ").Append(key.Path.Split('.')[^1]).Append(" = ").Append(key.Default).Append('\n').ToString();
+        return text.Append("    ").AppendJoin('.', key.Path.Split('.').Skip(2)).Append(" = ").Append(key.Default).Append('\n').ToString();
     }
 
     private static IEnumerable<string> Wrap(string text)

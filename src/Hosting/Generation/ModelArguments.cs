@@ -10,7 +10,7 @@ internal sealed class ModelArguments
 {
     public const string Folders = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.";
 
-    private readonly Option<string?> _tokenizer = new("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+    private readonly Option<string?> _tokenizer = new("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
     private readonly Option<string> _device = new("--device") { Description = "auto, cpu or cuda:N.", DefaultValueFactory = _ => "auto" };
     private readonly Option<int> _threads = NumberOption.Of("--threads", "Threads on the CPU; 0 takes one for each core.", 0, 0, 1024);
     private readonly Option<string> _libtorch = new("--libtorch") { Description = "What a GPU is used through: auto, bundled (with the program), or the folder of an installed PyTorch (…/site-packages/torch).", HelpName = "auto|bundled|folder", DefaultValueFactory = _ => "auto" };

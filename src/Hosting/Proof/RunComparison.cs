@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Streaming.Model.Adapters;
 
 namespace Streaming.Hosting.Proof;
 
@@ -63,7 +64,8 @@ internal static class RunComparison
             yield return new("last checkpoint", false, $"{Path.GetFileName(one) ?? "none"} in the plain run, {Path.GetFileName(other) ?? "none"} in the killed one");
             yield break;
         }
-        foreach (var (part, file) in new[] { ("weights", "model.safetensors"), ("moments", "optimizer.safetensors") })
+        var weights = File.Exists(Path.Combine(one, AdapterFolder.Weights)) ? AdapterFolder.Weights : "model.safetensors";
+        foreach (var (part, file) in new[] { ("weights", weights), ("moments", "optimizer.safetensors") })
         {
             var (expected, actual) = (Hash(one, file), Hash(other, file));
             yield return new(part, expected == actual, expected == actual

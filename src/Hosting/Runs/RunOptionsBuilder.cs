@@ -2,6 +2,7 @@ using Streaming.Actors;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Metrics;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
@@ -146,6 +147,7 @@ internal static class RunOptionsBuilder
         WideResidual = settings.Get(Keys.Residual) == Precision.Float32,
         Offload = settings.Get(Keys.Offload),
         Recompute = settings.Get(Keys.Recompute),
+        Lora = BuildLora(settings),
         MemoryLimit = settings.Get(Keys.MemoryLimit),
         LoggingSteps = settings.GetInt32(Keys.LoggingSteps),
         MaxRollbacks = settings.GetInt32(Keys.MaxRollbacks),
@@ -154,6 +156,14 @@ internal static class RunOptionsBuilder
         SpikeWindow = settings.GetInt32(Keys.SpikeWindow),
         SpikeSkipSteps = settings.GetInt32(Keys.SpikeSkipSteps),
         Resume = settings.Get(Keys.Resume),
+    };
+
+    private static LoraOptions? BuildLora(Settings settings) => settings.Get(Keys.LoraRank) is not { } rank ? null : new()
+    {
+        Rank = (int)rank,
+        Alpha = settings.Get(Keys.LoraAlpha),
+        Dropout = settings.Get(Keys.LoraDropout),
+        TargetModules = settings.Get(Keys.LoraTargets),
     };
 
     private static FaultOptions? BuildFaults(Settings settings)

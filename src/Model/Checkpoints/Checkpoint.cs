@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
@@ -9,21 +11,25 @@ namespace Streaming.Model.Checkpoints;
 public sealed class Checkpoint
 {
     internal const string Weights = "model.safetensors", Optimizer = "optimizer.safetensors", Config = "config.json";
-    internal const string State = "state.json", Tokenizer = "tokenizer.model", Pipeline = "pipeline";
+    internal const string State = "state.json", Tokenizer = "tokenizer.model", JsonTokenizer = "tokenizer.json", Pipeline = "pipeline";
 
     // Names of torch.optim.AdamW's state, before the parameter's.
     internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";
 
     // Of fp16 training, beside the step: torch.amp.GradScaler's state.
-    internal const string LossScale = "loss_scale", LossScaleGoodSteps = "loss_scale_good_steps";
+    internal const string LossScale = "loss_scale", LossScaleGoodSteps = "loss_scale_good_steps", Magnitudes = "fp8_magnitudes";
 
-    private static readonly string[] Required = [Weights, Optimizer, Config, State];
+    private static readonly string[] Required = [Optimizer, Config, State];
 
-    private Checkpoint(string folder, MistralConfig model, TrainingState training) => (Folder, Model, Training) = (folder, model, training);
+    private Checkpoint(string folder, MistralConfig model, TrainingState training, bool isOfAdapters) =>
+        (Folder, Model, Training, IsOfAdapters) = (folder, model, training, isOfAdapters);
 
     public string Folder { get; }
     public MistralConfig Model { get; }
     public TrainingState Training { get; }
+
+    /// <summary>It holds adapters for a model that lies elsewhere, instead of a model.</summary>
+    public bool IsOfAdapters { get; }
 
     /// <summary>The tokenizer's file in the checkpoint; null where none was stored.</summary>
     public string? TokenizerPath => File.Exists(Path.Combine(Folder, Tokenizer)) ? Path.Combine(Folder, Tokenizer) : null;
@@ -40,24 +46,29 @@ public sealed class Checkpoint
         if (!Directory.Exists(folder))
             throw new CheckpointException($"there is no checkpoint at {path}");
         var checksums = Checksums.Load(folder);
-        if (Required.Except(checksums.Names).FirstOrDefault() is { } missing)
+        var isOfAdapters = checksums.Names.Contains(AdapterFolder.Config);
+        string[] weights = isOfAdapters ? [AdapterFolder.Weights] : [Weights];
+        if (weights.Concat(Required).Except(checksums.Names).FirstOrDefault() is { } missing)
             throw new CheckpointException($"{Path.Combine(folder, Checksums.FileName)} does not list {missing}: the checkpoint is not whole");
         checksums.Verify(folder);
-        return new Checkpoint(folder, MistralConfig.Load(folder), TrainingState.Load(Path.Combine(folder, State)));
+        return new Checkpoint(folder, MistralConfig.Load(folder), TrainingState.Load(Path.Combine(folder, State)), isOfAdapters);
     }
 
     /// <summary>
-    /// Puts weights, moments, the count of optimiser steps and the loss scale into an engine of the same model. One that keeps its
+    /// Puts weights, moments, the count of optimiser steps, the loss scale and the magnitudes of fp8 into an engine of the same model. One that keeps its
     /// moments otherwise takes what it can of them, and one without a stored loss scale begins with its own.
     /// </summary>
     /// <exception cref="ModelException">Another model, or files that do not belong together.</exception>
     public void RestoreInto(ITrainingEngine engine)
     {
         ModelDifference.Refuse(Folder, Model, engine.Model);
-        using var weights = SafetensorsWeights.Open(Path.Combine(Folder, Weights));
+        AdapterDifference.Refuse(this, engine.Adapters);
+        using var adapters = IsOfAdapters ? AdapterFolder.Open(Folder, Model) : null;
+        using var whole = IsOfAdapters ? null : SafetensorsWeights.Open(Path.Combine(Folder, Weights));
         using var optimizer = SafetensorsFile.Open(Path.Combine(Folder, Optimizer));
-        var source = new CheckpointWeights(Model, weights); // checks all before the first is overwritten
-        foreach (var parameter in ModelParameter.Of(Model))
+        IWeightSource source = adapters is not null ? adapters : new CheckpointWeights(Model, whole!); // checks all before the first is overwritten
+        var parameters = adapters is not null ? AdaptedMatrix.ParametersOf(Model, adapters.Lora) : ModelParameter.Of(Model);
+        foreach (var parameter in parameters)
         {
             _ = optimizer[FirstMoment + parameter.Name];
             _ = optimizer[SecondMoment + parameter.Name];
@@ -66,7 +77,7 @@ public sealed class Checkpoint
             throw new CheckpointException($"{optimizer.Path} does not say how many steps the optimiser has taken");
 
         var states = engine.Parameters.ToDictionary(state => state.Name);
-        foreach (var parameter in ModelParameter.Of(Model))
+        foreach (var parameter in parameters)
         {
             var state = states[parameter.Name];
             var values = new float[parameter.Count];
@@ -80,6 +91,21 @@ public sealed class Checkpoint
         engine.Step = step;
         if (StoredLossScale(optimizer) is { } scaling)
             engine.LossScale = scaling;
+        engine.Magnitudes = StoredMagnitudes(optimizer);
+    }
+
+    private static float[]? StoredMagnitudes(SafetensorsFile optimizer)
+    {
+        if (!optimizer.Metadata.TryGetValue(Magnitudes, out var text))
+            return null;
+        try
+        {
+            return MemoryMarshal.Cast<byte, float>(Convert.FromBase64String(text)).ToArray();
+        }
+        catch (FormatException)
+        {
+            throw new CheckpointException($"{optimizer.Path} holds magnitudes that are none: {Magnitudes} must be base64 of float32 values");
+        }
     }
 
     private static LossScaling? StoredLossScale(SafetensorsFile optimizer)

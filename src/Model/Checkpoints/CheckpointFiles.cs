@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Safetensors;
 
@@ -20,14 +21,16 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline, IReadOnlyList<(string Name, byte[] Bytes)> beside)
     {
         WriteFile(Checkpoint.Config, stream => stream.Write(Encoding.UTF8.GetBytes(MistralConfigJson.Write(snapshot.Model, "float32"))));
+        if (snapshot.Adapters is { } adapters)
+            WriteFile(AdapterFolder.Config, stream => stream.Write(AdapterConfigJson.Write(adapters)));
         snapshot.Wait();
         InParallel(
-            () => WriteFile(Checkpoint.Weights, WriteWeights),
+            () => WriteFile(snapshot.Adapters is null ? Checkpoint.Weights : AdapterFolder.Weights, WriteWeights),
             () => WriteFile(Checkpoint.Optimizer, WriteMoments));
         if (tokenizer is not null)
         {
             using var source = File.OpenRead(tokenizer);
-            WriteFile(Checkpoint.Tokenizer, source.CopyTo);
+            WriteFile(Path.GetExtension(tokenizer) is ".json" ? Checkpoint.JsonTokenizer : Checkpoint.Tokenizer, source.CopyTo);
         }
         foreach (var (name, bytes) in beside)
             WriteFile(name, stream => stream.Write(bytes));
@@ -53,7 +56,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
 
     private void WriteWeights(Stream stream)
     {
-        var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)));
+        var writer = SafetensorsWriter.Begin(stream, snapshot.Parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)),
+            snapshot.Adapters is { } adapters ? new Dictionary<string, string> { [AdapterFolder.BaseFingerprintKey] = adapters.Fingerprint } : null);
         var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
         foreach (var parameter in snapshot.Parameters)
         {
@@ -96,6 +100,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
             metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
             metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
         }
+        if (snapshot.Magnitudes is { } magnitudes)
+            metadata[Checkpoint.Magnitudes] = Convert.ToBase64String(MemoryMarshal.AsBytes(magnitudes.AsSpan()));
         return metadata;
     }
 

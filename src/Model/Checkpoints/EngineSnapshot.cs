@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Parameters;
 
@@ -8,18 +9,24 @@ namespace Streaming.Model.Checkpoints;
 /// An engine's state at one step, apart from the engine: training goes on while it is written. Several may hold it; its memory
 /// is free once the last one lets go.
 /// </summary>
-public abstract class EngineSnapshot(MistralConfig model) : IWeightSource
+public abstract class EngineSnapshot(MistralConfig model, AdapterSet? adapters = null) : IWeightSource
 {
     private int _holders = 1;
     private long _stalledTicks;
 
     public MistralConfig Model => model;
 
+    /// <summary>The adapters that it is the state of; null where it is a whole model's.</summary>
+    public AdapterSet? Adapters => adapters;
+
     /// <summary>Optimiser steps that the engine had taken.</summary>
     public long OptimizerStep { get; protected set; }
 
     /// <summary>The engine's loss scale; null where it has none.</summary>
     public LossScaling? LossScale { get; protected set; }
+
+    /// <summary>The engine's <see cref="ITrainingEngine.Magnitudes"/>.</summary>
+    public float[]? Magnitudes { get; internal set; }
 
     /// <summary>By the order of the checkpoint's files. Readable on any threads at once, after <see cref="Wait"/>.</summary>
     public abstract IReadOnlyList<ParameterSnapshot> Parameters { get; }
@@ -30,7 +37,7 @@ public abstract class EngineSnapshot(MistralConfig model) : IWeightSource
     /// <summary>Float32 values a parameter has in it: weight, first and second moment.</summary>
     public const int ValuesPerParameter = 3;
 
-    /// <summary>Elements of all parameters.</summary>
+    /// <summary>Elements of all parameters in it.</summary>
     public long ParameterCount => Parameters.Sum(parameter => parameter.Count);
 
     /// <summary>Copies an engine's weights and moments to the host and returns once they are there. Call it on the engine's thread, between steps.</summary>

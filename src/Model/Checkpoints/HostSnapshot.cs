@@ -9,7 +9,7 @@ internal sealed class HostSnapshot : EngineSnapshot
     private readonly HostParameter[] _parameters;
 
     private HostSnapshot(ITrainingEngine engine)
-        : base(engine.Model) => _parameters = [.. engine.Parameters.Select(parameter => new HostParameter(parameter))];
+        : base(engine.Model, engine.Adapters) => _parameters = [.. engine.Parameters.Select(parameter => new HostParameter(parameter))];
 
     public override IReadOnlyList<ParameterSnapshot> Parameters => _parameters;
 
@@ -25,6 +25,7 @@ internal sealed class HostSnapshot : EngineSnapshot
             snapshot._parameters[i].Fill(engine.Parameters[i]);
         snapshot.OptimizerStep = engine.Step;
         snapshot.LossScale = engine.LossScale;
+        snapshot.Magnitudes = engine.Magnitudes;
         snapshot.AddStall(began);
         return snapshot;
     }

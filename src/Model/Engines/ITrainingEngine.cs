@@ -1,3 +1,4 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 
 namespace Streaming.Model.Engines;
@@ -13,8 +14,11 @@ public interface ITrainingEngine : IDisposable
     /// <summary>What computes, for people: <c>reference, float32, cpu</c>.</summary>
     string Description { get; }
 
-    /// <summary>Parameters of the model.</summary>
+    /// <summary>Parameters of the model, adapters not counted.</summary>
     long ParameterCount { get; }
+
+    /// <summary>The adapters that are trained, while the model stays as it is; null where the model itself is.</summary>
+    AdapterSet? Adapters => null;
 
     /// <summary>Forward and backward pass of one micro-batch; its gradient counts as 1/<paramref name="microBatches"/> of the step's.</summary>
     /// <param name="batch">Tokens; labels are the same tokens, shifted inside, as Transformers does. Where nothing is predicted nothing is added.</param>
@@ -38,8 +42,15 @@ public interface ITrainingEngine : IDisposable
         set { }
     }
 
+    /// <summary>What fp8 training has seen of its tensors' magnitudes, which their scales follow; null in other types, where setting it does nothing.</summary>
+    float[]? Magnitudes
+    {
+        get => null;
+        set { }
+    }
+
     /// <summary>
-    /// Begins to copy weights, moments, the count of steps and the loss scale. Passes may go on at once; the next <see cref="Update"/>
+    /// Begins to copy weights, moments, the count of steps, the loss scale and the magnitudes. Passes may go on at once; the next <see cref="Update"/>
     /// waits where the copy is not complete. Where the engine has no way of its own, the copy is complete when this returns.
     /// </summary>
     /// <param name="reuse">An older snapshot of this engine that nobody reads any more: its memory is used again.</param>
@@ -50,7 +61,7 @@ public interface ITrainingEngine : IDisposable
     {
     }
 
-    /// <summary>The state a checkpoint holds: float32 weights and moments by parameter name, in the checkpoint's order.</summary>
+    /// <summary>The state a checkpoint holds, of what is trained: float32 weights and moments by parameter name, in the checkpoint's order.</summary>
     IReadOnlyList<IParameterState> Parameters { get; }
 }
 

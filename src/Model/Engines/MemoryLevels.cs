@@ -24,4 +24,7 @@ public enum Recomputation
 
     /// <summary>Those, and the feed-forward's two projections: what stays are the norms' two inputs.</summary>
     Layer,
+
+    /// <summary>As <see cref="Layer"/>, and what stays is in page-locked host memory until the backward pass comes to the layer.</summary>
+    Host,
 }

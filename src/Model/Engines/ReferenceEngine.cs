@@ -1,3 +1,4 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Optimizers;
 using Streaming.Model.Parameters;
@@ -9,17 +10,21 @@ namespace Streaming.Model.Engines;
 
 /// <summary>
 /// Trains with the reference model and autograd, on any device. In float32 the model's weights are what the optimiser
-/// updates; in bf16 and fp16 the optimiser has float32 master weights, and gradients are summed in float32.
+/// updates; in bf16 and fp16 the optimiser has float32 master weights, and gradients are summed in float32. Where adapters are
+/// trained, the model's weights have neither of these, nor moments.
 /// </summary>
 public sealed class ReferenceEngine : ITrainingEngine
 {
     private readonly Device _device;
     private readonly MistralForCausalLM _model;
     private readonly ReferenceParameter[] _parameters;
+    private readonly LowRankAdapter[] _adapters;
+    private readonly AdapterDropout? _dropout;
     private readonly AdamW _optimizer;
     private readonly Tensor _loss; // sum of the micro-batches' shares since the last update
     private Scalar _share = 1.0.ToScalar(), _gradientShare = 1.0.ToScalar(); // the latter times the loss scale
     private int _microBatches = 1;
+    private int _accumulated; // micro-batches since the last update
     private LossScaling? _lossScale;
 
     /// <param name="model">The model's shape.</param>
@@ -27,19 +32,31 @@ public sealed class ReferenceEngine : ITrainingEngine
     /// <param name="device">Where to compute; see <see cref="Devices.Parse"/>.</param>
     /// <param name="precision">What to compute in.</param>
     /// <param name="weights">The first weights.</param>
-    public ReferenceEngine(MistralConfig model, OptimizerOptions optimizer, Device device, Precision precision, IWeightSource weights)
+    /// <param name="adapters">What is trained instead of the model; null trains that.</param>
+    public ReferenceEngine(MistralConfig model, OptimizerOptions optimizer, Device device, Precision precision, IWeightSource weights, AdapterSet? adapters = null)
     {
         LibtorchRuntime.Load();
         using var temporaries = NewDisposeScope();
-        (Model, _device) = (model, device);
-        Description = $"reference, {precision switch { Precision.BFloat16 => "bf16", Precision.Float16 => "fp16", _ => "float32" }}, {Devices.Describe(device)}";
+        (Model, _device, Adapters) = (model, device, adapters);
+        Description = $"reference, {precision switch { Precision.BFloat16 => "bf16", Precision.Float16 => "fp16", _ => "float32" }}, {(adapters is null ? "" : $"LoRA of {adapters.Lora.Describe()}, ")}{Devices.Describe(device)}";
         _model = new MistralForCausalLM(model, TypeOf(precision), device);
-        _parameters = [.. _model.Weights.Select(entry => new ReferenceParameter(entry.Parameter, entry.Tensor, optimizer))];
+        ParameterCount = _model.Weights.Sum(entry => entry.Parameter.Count);
+        if (adapters is null)
+            (_adapters, _parameters) = ([], [.. _model.Weights.Select(entry => new ReferenceParameter(entry.Parameter, entry.Tensor, optimizer))]);
+        else
+        {
+            _model.Load(weights);
+            foreach (var (_, tensor) in _model.Weights)
+                tensor.requires_grad = false;
+            if (adapters.Lora.Dropout > 0)
+                _dropout = new AdapterDropout(adapters.Lora.Dropout, device);
+            (_adapters, _parameters) = Adapt(adapters.Lora, TypeOf(precision), optimizer);
+        }
         _optimizer = new AdamW([.. _parameters.Select(parameter => parameter.Optimized)], optimizer, device);
         _loss = zeros([], ScalarType.Float32, device).DetachFromDisposeScope();
+        var first = adapters is null ? weights : new InitialAdapters(adapters.Seed);
         foreach (var parameter in _parameters)
-            parameter.Load(weights);
-        ParameterCount = _parameters.Sum(parameter => parameter.Count);
+            parameter.Load(first);
         if (precision == Precision.Float16)
             (_lossScale, LossScale) = (LossScaling.Initial, LossScaling.Initial);
     }
@@ -49,6 +66,8 @@ public sealed class ReferenceEngine : ITrainingEngine
     public string Description { get; }
 
     public long ParameterCount { get; }
+
+    public AdapterSet? Adapters { get; }
 
     public long Step { get; set; }
 
@@ -74,6 +93,7 @@ public sealed class ReferenceEngine : ITrainingEngine
         CheckTokens(batch.Tokens);
         SetMicroBatches(microBatches);
         using var temporaries = NewDisposeScope();
+        DrawDropout();
         if (_model.Loss(batch, _device) is not { } loss)
             return;
         loss.mul(_gradientShare).backward();
@@ -98,6 +118,7 @@ public sealed class ReferenceEngine : ITrainingEngine
         foreach (var parameter in _parameters)
             parameter.FinishStep(updated: finite);
         _loss.zero_();
+        _accumulated = 0;
         LossScale = _lossScale?.After(finite);
         GC.KeepAlive(this);
         return new StepResult(loss, norm, Skipped: !finite);
@@ -122,6 +143,19 @@ public sealed class ReferenceEngine : ITrainingEngine
                 throw new ModelException($"token {token} does not fit the model, whose vocabulary has {Model.VocabularySize}: take the tokenizer that the model was made for");
         }
     }
+
+    private (LowRankAdapter[], ReferenceParameter[]) Adapt(LoraOptions lora, ScalarType type, OptimizerOptions optimizer)
+    {
+        var matrices = AdaptedMatrix.Of(Model, lora);
+        LowRankAdapter[] adapters = [.. matrices.Select(matrix => _model.ProjectionOf(matrix.Matrix).Adapter = new LowRankAdapter(matrix, lora, type, _device, _dropout))];
+        return (adapters, [.. matrices.Zip(adapters).SelectMany(pair => new[]
+        {
+            new ReferenceParameter(pair.First.A, pair.Second.A, optimizer), new ReferenceParameter(pair.First.B, pair.Second.B, optimizer),
+        })]);
+    }
+
+    /// <summary>What is left out depends on the seed, the step and the micro-batch alone, so that a resumed run leaves out the same.</summary>
+    private void DrawDropout() => _dropout?.Begin(RandomWeights.SeedOf($"dropout {Step} {_accumulated++}", Adapters!.Seed));
 
     private void SetMicroBatches(int microBatches)
     {
@@ -151,6 +185,9 @@ public sealed class ReferenceEngine : ITrainingEngine
     {
         foreach (var parameter in _parameters)
             parameter.Dispose();
+        foreach (var adapter in _adapters)
+            adapter.Dispose();
+        _dropout?.Dispose();
         _optimizer.Dispose();
         _loss.Dispose();
         _share.Dispose();

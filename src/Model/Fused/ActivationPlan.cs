@@ -1,11 +1,13 @@
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Fused;
 
 /// <summary>
 /// One arena for everything that a micro-batch leaves between its passes: what each layer keeps for its backward pass, and scratch that
 /// all layers share. Offsets in bytes, 256-byte aligned. Norm outputs and the SwiGLU product are computed again instead of kept; with a
-/// wide residual stream, which exists once, the norm outputs are kept in the place of their inputs.
+/// wide residual stream, which exists once, the norm outputs are kept in the place of their inputs. Where those are in host memory
+/// meanwhile, layers take turns in a few places here.
 /// </summary>
 public sealed class ActivationPlan
 {
@@ -19,10 +21,15 @@ public sealed class ActivationPlan
     /// <param name="eightBits">Room for the operands of 8-bit products.</param>
     /// <param name="wideResidual">The residual stream is float32.</param>
     /// <param name="recompute">What the backward pass computes again: layers share the room for it.</param>
+    /// <param name="adapterWidth">Columns of what adapters reduce a product's input to; 0 trains the model itself.</param>
     public ActivationPlan(FusedShape shape, int positions, int chunk, int normBlocks, int embeddingSlots, bool eightBits = false, bool wideResidual = false,
-        Recomputation recompute = Recomputation.None)
+        Recomputation recompute = Recomputation.None, int adapterWidth = 0)
     {
         long n = positions;
+        KeptBytes = n * shape.Hidden * 2;
+        // The last layer's result stays here.
+        int? turns = recompute == Recomputation.Host ? StreamedActivations.Slots : null;
+        long Kept(long[] places, int layer) => layer >= turns ? places[layer - turns.Value] : Half(n * shape.Hidden);
         Residual = new long[shape.Layers + 1];
         Packed = new long[shape.Layers];
         Middle = new long[shape.Layers];
@@ -31,9 +38,9 @@ public sealed class ActivationPlan
         for (var i = 0; i < shape.Layers; i++)
         {
             Packed[i] = i > 0 && recompute != Recomputation.None ? Packed[0] : Half(n * shape.PackedWidth);
-            Middle[i] = Half(n * shape.Hidden);
-            GateUp[i] = i > 0 && recompute == Recomputation.Layer ? GateUp[0] : Half(n * 2 * shape.Intermediate);
-            Residual[i + 1] = Half(n * shape.Hidden);
+            Middle[i] = Kept(Middle, i);
+            GateUp[i] = i > 0 && recompute >= Recomputation.Layer ? GateUp[0] : Half(n * 2 * shape.Intermediate);
+            Residual[i + 1] = i + 1 < shape.Layers ? Kept(Residual, i + 1) : Half(n * shape.Hidden);
         }
         if (wideResidual)
         {
@@ -56,9 +63,16 @@ public sealed class ActivationPlan
             DWide8 = Take(n * Math.Max(2 * shape.Intermediate, shape.PackedWidth));
         }
         Losses = Take(n * sizeof(float));
-        NormPartials = Take((2L * shape.Layers + 1) * normBlocks * shape.Hidden * sizeof(float));
-        EmbeddingPartials = Take((long)embeddingSlots * shape.Hidden * sizeof(float));
+        Reduced = Half(n * adapterWidth);
+        DReduced = Half(n * adapterWidth);
+        // Norms and embedding that are not trained leave nothing that anyone reads.
+        NormPartialsEach = (long)normBlocks * shape.Hidden * sizeof(float);
+        NormPartials = Take((adapterWidth == 0 ? 2L * shape.Layers + 1 : 1) * NormPartialsEach);
+        EmbeddingPartials = adapterWidth == 0 ? Take((long)embeddingSlots * shape.Hidden * sizeof(float)) : 0;
     }
+
+    /// <summary>Bytes of one layer's <see cref="Residual"/>, and of its <see cref="Middle"/>.</summary>
+    public long KeptBytes { get; }
 
     /// <summary>Input of each layer, and the last one's output: (N, D); of a wide stream, what the norm there puts out.</summary>
     public long[] Residual { get; }
@@ -110,7 +124,16 @@ public sealed class ActivationPlan
 
     public long DWide8 { get; }
 
+    /// <summary>What the adapters of a product reduce its input to, and the gradient of that: (N, adapters x rank) each.</summary>
+    public long Reduced { get; }
+
+    public long DReduced { get; }
+
     public long Losses { get; }
+
+    /// <summary>Bytes of one norm's partial sums.</summary>
+    public long NormPartialsEach { get; }
+
     public long NormPartials { get; }
     public long EmbeddingPartials { get; }
 

@@ -9,7 +9,7 @@ namespace Streaming.Model.Fused;
 /// Weights, gradients and moments over one <see cref="ParameterLayout"/>, and the step's scalars. On the device as flat buffers, or, where
 /// they are offloaded, in host memory as such: what kernels need is then on the device for a time, at <see cref="High"/> and so on.
 /// </summary>
-internal sealed class FlatBuffers
+internal sealed class FlatBuffers : IModelWeights
 {
     /// <summary>Partial sums of the gradient norm, at most.</summary>
     public const int NormSumBlocks = 1024;

@@ -1,4 +1,5 @@
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Adapters;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
 
@@ -17,11 +18,14 @@ internal sealed class FusedBuffers
         (Positions, RowTokens, Multiprocessors, Recompute) = (rows * tokens, tokens, device.Multiprocessors, options.Recompute);
         Chunk = ChunkFor(Positions, Recompute);
         NormBlocks = NormBlocksFor(device.Multiprocessors);
-        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual, Recompute);
+        Adapters = options.Adapters is { } adapters ? new AdapterLayout(shape, adapters.Lora) : null;
+        Plan = PlanFor(shape, Positions, device.Multiprocessors, eightBits, wideResidual, Recompute, Adapters?.Width ?? 0);
         WideResidual = wideResidual;
 
-        Flat = new FlatBuffers(device, layout, optimizer, precision == Precision.Float16, host);
-        ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(layout, optimizer, Plan.Bytes));
+        var half = precision == Precision.Float16;
+        Frozen = Adapters is null ? null : new FrozenWeights(device, layout, half);
+        Flat = new FlatBuffers(device, Adapters?.Parameters ?? layout, optimizer, half, host);
+        ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(Adapters?.Parameters ?? layout, optimizer, Plan.Bytes));
         Arena = device.Allocate(ArenaBytes, $"the activations of {rows} x {tokens} tokens");
         if (host is { Level: OffloadLevel.Optimizer }) UpdateSlots = device.Allocate(Offloading.Slots * Offloading.SlotBytes, "the optimiser's state as it travels");
         Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
@@ -51,7 +55,17 @@ internal sealed class FusedBuffers
     /// <summary>Scales and 8-bit weights; null in 16-bit training.</summary>
     public EightBitOperands? EightBits { get; }
 
+    /// <summary>What is trained: the model, or its adapters.</summary>
     public FlatBuffers Flat { get; }
+
+    /// <summary>The model, where its adapters are trained.</summary>
+    public FrozenWeights? Frozen { get; }
+
+    /// <summary>Where those lie; null where the model itself is trained.</summary>
+    public AdapterLayout? Adapters { get; }
+
+    /// <summary>The model's weights.</summary>
+    public IModelWeights Weights => Frozen is null ? Flat : Frozen;
 
     /// <summary>The residual stream is float32.</summary>
     public bool WideResidual { get; }
@@ -83,12 +97,12 @@ internal sealed class FusedBuffers
     public nint Counts => InputBase + Input.Counts;
     public nint Boundaries => InputBase + Input.Boundaries;
 
-    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual, Recomputation recompute) =>
-        new(shape, positions, ChunkFor(positions, recompute), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual, recompute);
+    internal static ActivationPlan PlanFor(FusedShape shape, int positions, int multiprocessors, bool eightBits, bool wideResidual, Recomputation recompute, int adapterWidth = 0) =>
+        new(shape, positions, ChunkFor(positions, recompute), NormBlocksFor(multiprocessors), EmbeddingPlan.MaximalSlots(positions), eightBits, wideResidual, recompute, adapterWidth);
 
     // Where layers are computed again memory is scarce.
     private static int ChunkFor(int positions, Recomputation recompute) =>
-        Math.Min(positions, Math.Clamp(positions / (recompute == Recomputation.Layer ? 4 : 2), 1024, 8192));
+        Math.Min(positions, Math.Clamp(positions / (recompute >= Recomputation.Layer ? 4 : 2), 1024, 8192));
 
     private static int NormBlocksFor(int multiprocessors) => multiprocessors * NormBlocksPerMultiprocessor;
 

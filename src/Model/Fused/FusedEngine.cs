@@ -1,5 +1,7 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Adapters;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
 using Streaming.Model.Libtorch;
@@ -32,14 +34,15 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly StepTimer _timer;
     private readonly InputStaging _input;
     private readonly PassGraphs _graphs;
-    private readonly nint _hostScalars;
+    private readonly nint _hostScalars, _activationHome;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
     private readonly HostState? _host;
     private readonly Offloading? _offload;
+    private readonly CudaLanes? _activationLanes;
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
-    private bool _weightsChanged = true;
+    private bool _weightsChanged = true, _scalesRestored;
     private LossScaling? _lossScale;
     private Task<FusedSnapshot?>? _nextSnapshot;
     private FusedSnapshot? _capture;
@@ -50,7 +53,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <exception cref="OutOfDeviceMemoryException">The micro-batch does not fit.</exception>
     public static FusedEngine Create(MistralConfig model, OptimizerOptions optimizer, FusedEngineOptions options, IWeightSource weights)
     {
-        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16);
+        using var prepared = new PreparedWeights(model, weights, options.Precision == Precision.Float16, isFrozen: options.Adapters is not null);
         return new FusedEngine(model, optimizer, options, prepared);
     }
 
@@ -75,7 +78,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
         (_memoryBefore, var total) = CudaDevice.Memory();
         _available = total - _memoryBefore;
-        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute);
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute, options.Adapters?.Lora);
+        if (options.Adapters is { Lora.Dropout: > 0 and var dropout })
+            throw new NotSupportedException(FormattableString.Invariant($"the fused engine trains adapters without dropout, and training.lora.dropout is {dropout}: set it to 0, or torch.engine = reference"));
         Offloading.Require(options, _optimizer);
         var window = model.SlidingWindow is { } width && width < options.Tokens;
         var half = options.Precision == Precision.Float16;
@@ -90,19 +95,20 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         {
             _host = TakeHostMemory(weights);
             _buffers = AllocateBuffers(weights);
+            if (options.Recompute == Recomputation.Host) _activationHome = TakeActivationMemory(weights);
         }
         _timer = new StepTimer(_device);
         if (half && optimizer.Kind == OptimizerKind.Muon)
             _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
-        _update = new FusedOptimizer(_layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
+        _update = new FusedOptimizer(_buffers.Adapters?.Parameters ?? _layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
         if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
-        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, _offload?.Residency ?? new AllResident());
+        if (_offload is null && options.Recompute == Recomputation.Host) _activationLanes = new CudaLanes(_device, _kernels);
+        _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, NewResidency(), NewAdapterPasses());
         _input = new InputStaging(_device, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
-        var entries = _layout.Entries.ToDictionary(entry => entry.Name);
-        Parameters = [.. ModelParameter.Of(model).Select(parameter => new FusedParameter(_buffers.Flat, entries[parameter.Name], () => _weightsChanged = true))];
+        Parameters = [.. TrainedParameters()];
         try
         {
             Start(weights);
@@ -116,10 +122,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             throw;
         }
         if (half) LossScale = LossScaling.Initial;
+        if (Adapters is not null) WriteFirstAdapters(new InitialAdapters(Adapters.Seed));
     }
 
     public MistralConfig Model => _shape.Model;
     public long ParameterCount => _layout.ParameterCount;
+    public AdapterSet? Adapters => _options.Adapters;
     public long Step { get; set; }
     public IReadOnlyList<IParameterState> Parameters { get; }
     public string Description => $"fused, {_options.Describe(_optimizer)}, {_device.Name}";
@@ -134,6 +142,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
             _device.Upload<float>(_buffers.LossScale, [scaling.Scale]);
             _device.Upload<float>(_buffers.Flat.Scalars + StepScalars.GoodStepsOffset, [scaling.GoodSteps]);
         }
+    }
+
+    public float[]? Magnitudes
+    {
+        get => _buffers.EightBits?.Read(_device);
+        set => _scalesRestored = value is not null && _buffers.EightBits is { } eight && eight.TryWrite(_device, value);
     }
 
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
@@ -169,7 +183,8 @@ public sealed unsafe class FusedEngine : ITrainingEngine
 
     public void PrepareCapture()
     {
-        if (_offload is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
+        // Adapters are little: they are copied at once.
+        if (_offload is null && Adapters is null) _nextSnapshot ??= Task.Run(() => FusedSnapshot.TryCreate(this, _device, _buffers.Flat, _layout));
     }
 
     public EngineSnapshot Capture(EngineSnapshot? reuse = null)
@@ -182,13 +197,16 @@ public sealed unsafe class FusedEngine : ITrainingEngine
                 _offload.Update.Finish();
             }, HostLimits.Available);
             _homeCapture.Begin(Step, _lossScale);
+            _homeCapture.Magnitudes = Magnitudes;
             return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
         }
+        if (Adapters is not null) return EngineSnapshot.Take(this, reuse);
         _capture?.Settle();
         PrepareCapture();
         var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
         if (snapshot is null) return EngineSnapshot.Take(this, reuse); // no page-locked memory
         snapshot.Begin(this);
+        snapshot.Magnitudes = Magnitudes;
         return _capture = snapshot;
     }
 
@@ -226,7 +244,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     {
         var costs = new OperationCosts(_shape, _buffers.Positions, _options.Tokens, _options.WideResidual, _options.Precision == Precision.Float8);
         // AdamW in float32 updates what no other rule does.
-        var updated = operation == "adamw" ? _buffers.Flat.Moments.Plan.Ranges.Where(range => range.Rule == UpdateRule.AdamW).Sum(range => range.Count) / calls : _layout.Count;
+        var updated = operation == "adamw" ? _buffers.Flat.Moments.Plan.Ranges.Where(range => range.Rule == UpdateRule.AdamW).Sum(range => range.Count) / calls : (_buffers.Adapters?.Parameters ?? _layout).Count;
         return costs.Of(operation, calls, updated);
     }
 
@@ -256,7 +274,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     /// <summary>What <see cref="DeviceBytes"/> was expected to be.</summary>
     public long PredictedDeviceBytes => _needs.Bytes(_options.Rows);
 
-    /// <summary>Bytes of page-locked host memory that the training state takes.</summary>
+    /// <summary>Bytes of page-locked host memory that the training state and what layers keep take.</summary>
     public long HostBytes => _hostMemory?.Bytes ?? 0;
 
     /// <summary>Bytes that an update brings in from host memory and sends out to it.</summary>
@@ -295,6 +313,39 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         return spans;
     }
 
+    private IResidency NewResidency()
+    {
+        var residency = _offload?.Residency ?? new AllResident();
+        return _options.Recompute != Recomputation.Host ? residency
+            : new StreamedActivations(residency, _offload?.Lanes ?? _activationLanes!, _buffers.Plan, _buffers.Arena, _activationHome, _shape.Layers);
+    }
+
+    private AdapterPasses? NewAdapterPasses() => _buffers.Adapters is null ? null : new(_buffers.Adapters, _buffers.Flat, _products, _buffers.Positions,
+        _buffers.Arena + (nint)_buffers.Plan.Reduced, _buffers.Arena + (nint)_buffers.Plan.DReduced, _timer.Lap);
+
+    private IEnumerable<IParameterState> TrainedParameters()
+    {
+        var adapters = _buffers.Adapters;
+        var entries = (adapters?.Parameters ?? _layout).Entries.ToDictionary(entry => entry.Name);
+        foreach (var parameter in adapters is null ? ModelParameter.Of(Model) : AdaptedMatrix.ParametersOf(Model, adapters.Lora))
+        {
+            var state = new FusedParameter(_buffers.Flat, entries[parameter.Name], () => (_weightsChanged, _scalesRestored) = (true, false));
+            yield return adapters?.IsTurned(parameter) == true ? new TurnedParameter(state) : state;
+        }
+    }
+
+    // Until here they were zero, whatever ran.
+    private void WriteFirstAdapters(IWeightSource source)
+    {
+        var parameters = AdaptedMatrix.ParametersOf(Model, Adapters!.Lora);
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            var values = new float[parameters[i].Count];
+            source.Read(parameters[i], values);
+            Parameters[i].Write(StateKind.Weight, values);
+        }
+    }
+
     private FusedBuffers AllocateBuffers(PreparedWeights weights)
     {
         try
@@ -328,10 +379,26 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
     }
 
+    private nint TakeActivationMemory(PreparedWeights weights)
+    {
+        _hostMemory ??= new HostMemory(new CudaPageLocking(_device));
+        try
+        {
+            return _hostMemory.Allocate(_needs.HostActivationBytes(_options.Rows), "what layers keep");
+        }
+        catch (HostMemoryException)
+        {
+            weights.Cancel();
+            Abandon();
+            throw;
+        }
+    }
+
     // What was taken before a failure, so that another engine has the GPU for itself.
     private void Abandon()
     {
         _offload?.Dispose();
+        _activationLanes?.Dispose();
         _attention.Dispose();
         _device.Dispose();
         _hostMemory?.Dispose();
@@ -347,8 +414,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         const int rounds = 4;
         _weightsChanged = false;
         if (_buffers.EightBits is not { } eight) return;
-        eight.Reset(_device);
+        if (!_scalesRestored) eight.Reset(_device);
         _passes.RoundWeights();
+        if (_scalesRestored) return;
         for (var i = 0; i < rounds; i++) _graphs.Train(isFirst: false);
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
@@ -401,6 +469,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         {
             _device.Use();
             if (_offload is not null) _buffers.Flat.UploadResident(Copy);
+            else if (_buffers.Frozen is { } frozen) frozen.Upload(halves.High, halves.Low, Copy);
             else
             {
                 Copy(_buffers.Flat.High(0), halves.High, _layout.Count * sizeof(ushort));
@@ -451,6 +520,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _device.Synchronize();
         _graphs.Dispose();
         _offload?.Dispose();
+        _activationLanes?.Dispose();
         _updateGraph?.Dispose();
         _attention.Dispose();
         _products.Dispose();

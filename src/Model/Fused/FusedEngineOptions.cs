@@ -1,3 +1,4 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 
 namespace Streaming.Model.Fused;
@@ -12,9 +13,10 @@ namespace Streaming.Model.Fused;
 /// <param name="WideResidual">The residual stream and its gradient are float32, as in Transformers under autocast, instead of 16 bits.</param>
 /// <param name="Offload">What of the training state lives in host memory.</param>
 /// <param name="Recompute">What the backward pass computes again.</param>
+/// <param name="Adapters">What is trained instead of the model; null trains that.</param>
 public sealed record FusedEngineOptions(
     int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false,
-    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None)
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, AdapterSet? Adapters = null)
 {
     /// <summary>Formats and optimiser in words: <c>bf16 with float32 residual stream and master weights, AdamW</c>.</summary>
     internal string Describe(OptimizerKind optimizer)
@@ -41,8 +43,11 @@ public sealed record FusedEngineOptions(
         {
             Recomputation.Attention => ", attention recomputed",
             Recomputation.Layer => ", layers recomputed",
+            Recomputation.Host => ", layers recomputed from host memory",
             _ => "",
         };
+        if (Adapters is not null)
+            return $"{precision} weights{(WideResidual ? " with float32 residual stream" : "")}, LoRA of {Adapters.Lora.Describe()}, {update}{recompute}";
         return $"{precision} with float32 {(WideResidual ? "residual stream and " : "")}master weights, {update}{offload}{recompute}";
     }
 }

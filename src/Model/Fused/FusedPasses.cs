@@ -1,4 +1,5 @@
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Adapters;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
 using static Streaming.Model.Fused.EightBitOperands;
@@ -12,15 +13,15 @@ namespace Streaming.Model.Fused;
 /// </summary>
 internal sealed class FusedPasses(
     FusedShape shape, ParameterLayout layout, ActivationPlan plan, FusedBuffers buffers, KernelModule kernels, MatrixProducts products,
-    LibtorchAttention attention, StepTimer timer, IResidency residency)
+    LibtorchAttention attention, StepTimer timer, IResidency residency, AdapterPasses? adapters = null)
 {
     private const int Block = 256;
 
     private readonly int _count = buffers.Positions;
     private readonly float _epsilon = (float)shape.Model.RmsNormEpsilon;
 
-    private nint High(long offset) => buffers.Flat.High(offset);
-    private nint Low(long offset) => buffers.Flat.Low(offset);
+    private nint High(long offset) => buffers.Weights.High(offset);
+    private nint Low(long offset) => buffers.Weights.Low(offset);
     private nint Gradient(long offset) => buffers.Flat.Gradient(offset);
     private nint At(long offset) => buffers.Arena + (nint)offset;
     private long Norm(int index) => layout.Norms + (long)index * shape.Hidden;
@@ -33,7 +34,7 @@ internal sealed class FusedPasses(
     /// <param name="states">Filled, one a layer, unless attention is computed again; null where no backward pass follows.</param>
     public void Forward(LibtorchAttention.State[]? states)
     {
-        residency.BeginForward();
+        residency.BeginForward(backward: states is not null);
         if (buffers.WideResidual)
             kernels.Launch("embedding_forward_wide", Grid((long)_count * shape.Hidden / 8), Block,
                 At(plan.Stream), At(plan.StreamLow), buffers.Tokens, High(layout.Embedding), Low(layout.Embedding), _count);
@@ -47,15 +48,18 @@ internal sealed class FusedPasses(
             var layer = layout.Layers[i];
             NormAndProject(plan.Residual[i], 2 * i, i, Site.AttentionInput, Matrix.Packed, At(plan.Packed[i]), layer.PackedProjection, shape.PackedWidth);
             timer.Lap("product qkv");
+            adapters?.Forward(i, AdaptedProduct.Packed, Normed(2 * i), At(plan.Packed[i]));
             var state = Attend(i);
             var (sum, before) = Sum(plan.Middle[i], plan.Residual[i]);
             products.Forward(sum, state.OutAddress, High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden, before);
             timer.Lap("product o");
+            adapters?.Forward(i, AdaptedProduct.Output, state.OutAddress, sum);
             if (states is null || buffers.Recompute != Recomputation.None) attention.Release(state);
             else states[i] = state;
 
             NormAndProject(plan.Middle[i], 2 * i + 1, i, Site.FeedForwardInput, Matrix.GateUp, At(plan.GateUp[i]), layer.GateUp, 2 * shape.Intermediate);
             timer.Lap("product gate_up");
+            adapters?.Forward(i, AdaptedProduct.GateUp, Normed(2 * i + 1), At(plan.GateUp[i]));
             SwigluAndProject(i);
             timer.Lap("product down");
             residency.LeaveForward(i);
@@ -67,7 +71,7 @@ internal sealed class FusedPasses(
         if (states is null) residency.End();
     }
 
-    /// <summary>Adds this micro-batch's gradient to the gradient buffer.</summary>
+    /// <summary>Adds this micro-batch's gradient to the gradient buffer: the model's, or where those are trained its adapters'.</summary>
     /// <param name="states">Of the forward pass; those of attention that is computed again are released.</param>
     public void Backward(LibtorchAttention.State[] states)
     {
@@ -79,20 +83,20 @@ internal sealed class FusedPasses(
             var layer = layout.Layers[i];
             InputGradient(At(plan.DProduct), plan.DResidual, plan.DResidual8, i, Site.DResidual, Matrix.Down, layer.Down, shape.Intermediate, shape.Hidden);
             timer.Lap("product down, input gradient");
+            adapters?.InputGradient(i, AdaptedProduct.Down, At(plan.DProduct), At(plan.DResidual));
             SwigluBackward(i);
             timer.Lap("swiglu backward");
-            products.WeightGradient(Gradient(layer.Down), At(plan.DResidual), At(plan.Product), _count, shape.Intermediate, shape.Hidden);
-            timer.Lap("product down, weight gradient");
+            WeightGradient(i, AdaptedProduct.Down, layer.Down, At(plan.DResidual), At(plan.Product), shape.Intermediate, shape.Hidden);
             InputGradient(At(plan.DNormalized), plan.GateUp[i], plan.DWide8, i, Site.DGateUp, Matrix.GateUp, layer.GateUp, shape.Hidden, 2 * shape.Intermediate);
             timer.Lap("product gate_up, input gradient");
+            adapters?.InputGradient(i, AdaptedProduct.GateUp, At(plan.DNormalized), At(plan.GateUp[i]));
             RmsNormBackward(plan.Middle[i], 2 * i + 1, add: 1, roundedFor: null);
-            products.WeightGradient(Gradient(layer.GateUp), At(plan.GateUp[i]), Normed(2 * i + 1), _count, shape.Hidden, 2 * shape.Intermediate);
-            timer.Lap("product gate_up, weight gradient");
+            WeightGradient(i, AdaptedProduct.GateUp, layer.GateUp, At(plan.GateUp[i]), Normed(2 * i + 1), shape.Hidden, 2 * shape.Intermediate);
 
             products.InputGradient(At(plan.DAttention), At(plan.DResidual), High(layer.OutputProjection), _count, shape.QueryWidth, shape.Hidden);
             timer.Lap("product o, input gradient");
-            products.WeightGradient(Gradient(layer.OutputProjection), At(plan.DResidual), states[i].OutAddress, _count, shape.QueryWidth, shape.Hidden);
-            timer.Lap("product o, weight gradient");
+            adapters?.InputGradient(i, AdaptedProduct.Output, At(plan.DAttention), At(plan.DResidual));
+            WeightGradient(i, AdaptedProduct.Output, layer.OutputProjection, At(plan.DResidual), states[i].OutAddress, shape.QueryWidth, shape.Hidden);
             var gradients = attention.Backward(states[i], At(plan.DAttention));
             if (buffers.Recompute != Recomputation.None)
             {
@@ -105,10 +109,15 @@ internal sealed class FusedPasses(
             timer.Lap("rotary backward");
             InputGradient(At(plan.DNormalized), plan.DProduct, plan.DWide8, i, Site.DPacked, Matrix.Packed, layer.PackedProjection, shape.Hidden, shape.PackedWidth);
             timer.Lap("product qkv, input gradient");
+            adapters?.InputGradient(i, AdaptedProduct.Packed, At(plan.DNormalized), At(plan.DProduct));
             RmsNormBackward(plan.Residual[i], 2 * i, add: 1, roundedFor: i > 0 ? i - 1 : null);
-            products.WeightGradient(Gradient(layer.PackedProjection), At(plan.DProduct), Normed(2 * i), _count, shape.Hidden, shape.PackedWidth);
-            timer.Lap("product qkv, weight gradient");
+            WeightGradient(i, AdaptedProduct.Packed, layer.PackedProjection, At(plan.DProduct), Normed(2 * i), shape.Hidden, shape.PackedWidth);
             residency.LeaveBackward(i);
+        }
+        if (adapters is not null)
+        {
+            residency.End();
+            return;
         }
         residency.EnterEmbeddingBackward();
         EmbeddingBackward();
@@ -136,10 +145,12 @@ internal sealed class FusedPasses(
     {
         Project(plan.Residual[layer], 2 * layer, Site.AttentionInput, Matrix.Packed, At(plan.Packed[layer]), layout.Layers[layer].PackedProjection, shape.PackedWidth);
         timer.Lap("product qkv, again");
+        adapters?.Forward(layer, AdaptedProduct.Packed, Normed(2 * layer), At(plan.Packed[layer]));
         var state = Attend(layer);
         if (buffers.Recompute == Recomputation.Attention) return state;
         Project(plan.Middle[layer], 2 * layer + 1, Site.FeedForwardInput, Matrix.GateUp, At(plan.GateUp[layer]), layout.Layers[layer].GateUp, 2 * shape.Intermediate);
         timer.Lap("product gate_up, again");
+        adapters?.Forward(layer, AdaptedProduct.GateUp, Normed(2 * layer + 1), At(plan.GateUp[layer]));
         return state;
 
         void Project(long input, int norm, Site site, Matrix matrix, nint y, long weight, int outputs)
@@ -197,6 +208,7 @@ internal sealed class FusedPasses(
             kernels.Launch("swiglu_forward", grid, Block, At(plan.Product), gateUp, _count);
             timer.Lap("swiglu");
             products.Forward(y, At(plan.Product), High(layout.Layers[layer].Down), _count, shape.Intermediate, shape.Hidden, add);
+            adapters?.Forward(layer, AdaptedProduct.Down, At(plan.Product), y);
             return;
         }
         kernels.Launch("swiglu_forward_e4m3", grid, Block, At(plan.Product8), eight.Scaling(layer, Site.Product), gateUp, _count);
@@ -235,6 +247,23 @@ internal sealed class FusedPasses(
                 _count, inputs, outputs);
     }
 
+    private void WeightGradient(int layer, AdaptedProduct product, long weight, nint dY, nint x, int inputs, int outputs)
+    {
+        if (adapters is not null)
+        {
+            adapters.WeightGradient(layer, product, x, dY);
+            return;
+        }
+        products.WeightGradient(Gradient(weight), dY, x, _count, inputs, outputs);
+        timer.Lap(product switch
+        {
+            AdaptedProduct.Packed => "product qkv, weight gradient",
+            AdaptedProduct.Output => "product o, weight gradient",
+            AdaptedProduct.GateUp => "product gate_up, weight gradient",
+            _ => "product down, weight gradient",
+        });
+    }
+
     private void RmsNorm(long input, int norm)
     {
         if (buffers.WideResidual)
@@ -258,7 +287,7 @@ internal sealed class FusedPasses(
     // roundedFor: the layer whose down projection reads the new gradient of the residual stream in 8 bits.
     private void RmsNormBackward(long input, int norm, int add, int? roundedFor)
     {
-        var partials = plan.NormPartials + (long)norm * buffers.NormBlocks * shape.Hidden * sizeof(float);
+        var partials = plan.NormPartials + (adapters is null ? norm * plan.NormPartialsEach : 0);
         if (buffers.WideResidual)
         {
             if (buffers.EightBits is { } rounding && roundedFor is { } reader)
@@ -281,7 +310,7 @@ internal sealed class FusedPasses(
 
     private void Classify(bool backward)
     {
-        var weight = buffers.Flat.ClassifierHigh;
+        var weight = buffers.Weights.ClassifierHigh;
         for (var start = 0; start < _count; start += buffers.Chunk)
         {
             var rows = Math.Min(buffers.Chunk, _count - start);
@@ -294,6 +323,7 @@ internal sealed class FusedPasses(
             if (!backward) continue;
             products.InputGradient(At(plan.DNormalized) + (nint)start * shape.Hidden * 2, At(plan.Logits), weight, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head, input gradient");
+            if (adapters is not null) continue;
             products.WeightGradient(buffers.Flat.ClassifierGradient, At(plan.Logits), input, rows, shape.Hidden, shape.VocabularyPadded);
             timer.Lap("product lm_head, weight gradient");
         }

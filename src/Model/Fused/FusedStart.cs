@@ -17,13 +17,14 @@ public sealed class FusedStart : IDisposable
     /// <param name="precision">What will be computed in.</param>
     /// <param name="device">GPU index.</param>
     /// <param name="source">The first weights; belongs to this until it is disposed.</param>
-    public static FusedStart? TryBegin(MistralConfig model, Precision precision, int device, IWeightSource source)
+    /// <param name="isFrozen">They are not trained.</param>
+    public static FusedStart? TryBegin(MistralConfig model, Precision precision, int device, IWeightSource source, bool isFrozen = false)
     {
         if (!NativeLibrary.TryLoad("libcuda.so.1", out _))
             return null;
         try
         {
-            var start = new FusedStart(new PreparedWeights(model, source, precision == Precision.Float16));
+            var start = new FusedStart(new PreparedWeights(model, source, precision == Precision.Float16, isFrozen));
             new Thread(() =>
             {
                 using (StartTrace.Phase("context, ahead")) Cuda.CudaDevice.Prepare(device);

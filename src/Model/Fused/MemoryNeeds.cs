@@ -1,4 +1,6 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Adapters;
 using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Fused;
@@ -13,28 +15,40 @@ namespace Streaming.Model.Fused;
 /// <param name="WideResidual">The residual stream is float32.</param>
 /// <param name="Offload">What of the state lives in host memory.</param>
 /// <param name="Recompute">What the backward pass computes again.</param>
+/// <param name="Lora">Adapters that are trained instead of the model.</param>
 public sealed record MemoryNeeds(
     FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false,
-    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None)
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, LoraOptions? Lora = null)
 {
+    private readonly AdapterLayout? _adapters = Lora is null ? null : new AdapterLayout(Shape, Lora);
+
     /// <summary>What the libraries take for themselves beside the context: kernels, workspaces. Measured on an H100.</summary>
     public const long LibraryBytes = 184L << 20;
 
     /// <summary>Weights, master weights, gradients and moments.</summary>
-    public long ParameterBytes =>
+    public long ParameterBytes => _adapters is not null ? FrozenWeights.Predict(Layout, Precision == Precision.Float16) + AdapterBytes :
         FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0)
         + Offloading.Predict(Offload);
+
+    /// <summary>Weights, gradients and moments of the adapters.</summary>
+    public long AdapterBytes => _adapters is null ? 0 : FlatBuffers.Predict(_adapters.Parameters, OptimizerKind.AdamW, Precision == Precision.Float16);
 
     /// <summary>Page-locked host memory.</summary>
     public long HostBytes => HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload);
 
+    /// <summary>Likewise, for what layers keep of micro-batches of so many rows.</summary>
+    public long HostActivationBytes(int rows) => Recompute == Recomputation.Host ? StreamedActivations.HostBytes(Activations(rows), Shape.Layers) : 0;
+
     /// <summary>Everything, for micro-batches of so many rows.</summary>
     public long Bytes(int rows)
     {
-        var activations = FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute).Bytes;
-        return LibraryBytes + ParameterBytes + Math.Max(activations, FusedOptimizer.ScratchBytes(Layout, Optimizer, activations))
+        var activations = Activations(rows).Bytes;
+        return LibraryBytes + ParameterBytes + Math.Max(activations, _adapters is null ? FusedOptimizer.ScratchBytes(Layout, Optimizer, activations) : 0)
             + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
     }
+
+    private ActivationPlan Activations(int rows) =>
+        FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute, _adapters?.Width ?? 0);
 
     /// <summary>The most rows, up to <paramref name="most"/>, that fit into so many bytes; 0 where not one does.</summary>
     public int LargestRows(long available, int most)
@@ -54,11 +68,13 @@ public sealed record MemoryNeeds(
     {
         if (LargestRows(available, rows - 1) is > 0 and var fits)
             return $"set training.per-device-train-batch-size to {fits} or less";
-        if (Optimizer == OptimizerKind.AdamW && (this with { Optimizer = OptimizerKind.AdamW8Bit }).LargestRows(available, rows) is > 0 and var smaller)
+        if (Lora is null && Optimizer == OptimizerKind.AdamW && (this with { Optimizer = OptimizerKind.AdamW8Bit }).LargestRows(available, rows) is > 0 and var smaller)
             return $"set training.optimizer = adamw-8bit and training.per-device-train-batch-size to {smaller} or less";
         for (var tokens = Tokens / 2; tokens >= 64; tokens /= 2)
             if ((this with { Tokens = tokens }).Bytes(1) <= available)
                 return $"set training.per-device-train-batch-size to 1 and data.block-size to {tokens} or less";
+        if (Lora is not null)
+            return $"weights and adapters alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: set training.recompute = layer, or choose a smaller model in model.config";
         return Offload == OffloadLevel.None && Optimizer != OptimizerKind.Muon
             ? $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: set training.offload and training.recompute = auto, or choose a smaller model in model.config"
             : $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: choose a smaller model in model.config";

@@ -8,6 +8,7 @@ namespace Streaming.Model.Fused;
 public sealed class ParameterLayout
 {
     private readonly List<Entry> _entries = [];
+    private readonly long? _norms;
 
     /// <param name="Name">As in the Hugging Face checkpoint.</param>
     /// <param name="Offset">First element in each flat buffer.</param>
@@ -16,6 +17,8 @@ public sealed class ParameterLayout
     {
         public long Count => Shape.Aggregate(1L, (product, size) => product * size);
     }
+
+    private ParameterLayout() => Layers = [];
 
     public ParameterLayout(FusedShape shape)
     {
@@ -38,7 +41,7 @@ public sealed class ParameterLayout
             ? Embedding
             : Add("lm_head.weight", (long)shape.VocabularyPadded * hidden, shape.Vocabulary, hidden);
         LayersEnd = shape.Model.TieWordEmbeddings ? Count : Classifier;
-        Norms = Count;
+        _norms = Count;
         for (var i = 0; i < shape.Layers; i++)
         {
             Add($"model.layers.{i}.input_layernorm.weight", hidden, hidden);
@@ -69,7 +72,7 @@ public sealed class ParameterLayout
     public long ClassifierCount => LayersEnd == Norms ? LayersBegin : Norms - LayersEnd;
 
     /// <summary>First element of the norm weights: input and post-attention norm of each layer, then the last norm.</summary>
-    public long Norms { get; }
+    public long Norms => _norms ?? Count;
 
     public int NormCount { get; }
 
@@ -78,6 +81,18 @@ public sealed class ParameterLayout
 
     /// <summary>Parameters of the model, without padding.</summary>
     public long ParameterCount => _entries.Sum(entry => entry.Count);
+
+    /// <summary>An empty layout of matrices that are no model's, to be filled by <see cref="Add(string, long, IReadOnlyList{long})"/>.</summary>
+    internal static ParameterLayout OfMatrices() => new();
+
+    /// <summary>The next begins at a multiple of 256 bytes, whatever an element's size.</summary>
+    internal void Align() => Count = (Count + 127) / 128 * 128;
+
+    /// <param name="name">Its name.</param>
+    /// <param name="room">Elements, what follows the last row included.</param>
+    /// <param name="shape">As it lies.</param>
+    /// <returns>Its first element.</returns>
+    internal long Add(string name, long room, IReadOnlyList<long> shape) => Add(name, room, shape.ToArray());
 
     private long Add(string name, long room, params long[] shape)
     {

@@ -18,6 +18,7 @@ public sealed unsafe class PreparedWeights : IDisposable
     private readonly Task _work;
     private readonly ushort* _high;
     private readonly void* _low;
+    private readonly bool _isFrozen;
     private HostBlock? _highBlock, _lowBlock;
     private bool _disposed;
 
@@ -25,10 +26,11 @@ public sealed unsafe class PreparedWeights : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="source">Its weights.</param>
     /// <param name="halfPrecision">fp16 weights beside whole float32 masters, instead of float32 in two halves.</param>
+    /// <param name="isFrozen">They are not trained: of matrices the upper halves are enough, and the lower ones take no memory.</param>
     /// <exception cref="NotSupportedException">The fused engine cannot compute the model's shape.</exception>
-    public PreparedWeights(MistralConfig model, IWeightSource source, bool halfPrecision = false)
+    public PreparedWeights(MistralConfig model, IWeightSource source, bool halfPrecision = false, bool isFrozen = false)
     {
-        _model = model;
+        (_model, _isFrozen) = (model, isFrozen);
         IsHalfPrecision = halfPrecision;
         _layout = new ParameterLayout(FusedShape.From(model));
         _highBlock = new HostBlock(_layout.Count * sizeof(ushort));
@@ -111,12 +113,18 @@ public sealed unsafe class PreparedWeights : IDisposable
     private void Split(ReadOnlySpan<float> values, long offset)
     {
         var high = new Span<ushort>(_high + offset, values.Length);
+        var isWhole = !_isFrozen || offset < _layout.LayersBegin || offset >= _layout.Norms;
+        if (!IsHalfPrecision && !isWhole)
+        {
+            for (var i = 0; i < values.Length; i++) high[i] = MasterWeight.Split(values[i]).High;
+            return;
+        }
         if (!IsHalfPrecision)
         {
             MasterWeight.Split(values, high, new Span<short>((short*)_low + offset, values.Length));
             return;
         }
-        values.CopyTo(new Span<float>((float*)_low + offset, values.Length));
+        if (isWhole) values.CopyTo(new Span<float>((float*)_low + offset, values.Length));
         for (var i = 0; i < values.Length; i++) high[i] = BitConverter.HalfToUInt16Bits((Half)values[i]);
     }
 

@@ -71,14 +71,14 @@ public static class EngineBenchmark
         return seconds;
     }
 
-    /// <summary>Forward and backward pass: 6 for each parameter outside the embedding, and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
-    public static double FlopsPerToken(ITrainingEngine engine, int tokens) => FlopsPerToken(engine.Model, engine.ParameterCount, tokens);
+    /// <summary>Forward and backward pass: 6 for each parameter outside the embedding (4 where it is not trained and has no gradient), and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
+    public static double FlopsPerToken(ITrainingEngine engine, int tokens) => FlopsPerToken(engine.Model, engine.ParameterCount, tokens, engine.Adapters is not null);
 
     /// <inheritdoc cref="FlopsPerToken(ITrainingEngine, int)"/>
-    public static double FlopsPerToken(MistralConfig model, long parameterCount, int tokens)
+    public static double FlopsPerToken(MistralConfig model, long parameterCount, int tokens, bool trainsAdapters = false)
     {
         var parameters = parameterCount - (double)model.VocabularySize * model.HiddenSize;
-        return 6 * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
+        return (trainsAdapters ? 4 : 6) * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
     }
 
     private static IReadOnlyList<OperationTime> Laps(FusedEngine engine, int[] tokens, int rows)

@@ -26,7 +26,7 @@ public sealed class RandomWeights(MistralConfig config, int seed) : IWeightSourc
             destination.Fill(1);
             return;
         }
-        FillInBlocks(destination, Seed(parameter.Name));
+        FillInBlocks(destination, SeedOf(parameter.Name, seed));
         if (parameter.Role == ParameterRole.Embedding && config.PadTokenId is { } padding)
             destination.Slice(padding * config.HiddenSize, config.HiddenSize).Clear();
     }
@@ -48,7 +48,7 @@ public sealed class RandomWeights(MistralConfig config, int seed) : IWeightSourc
     }
 
     /// <summary>FNV-1a of the name, over the run's seed.</summary>
-    private ulong Seed(string name)
+    internal static ulong SeedOf(string name, int seed)
     {
         var hash = 14695981039346656037UL ^ (uint)seed;
         foreach (var value in Encoding.UTF8.GetBytes(name))

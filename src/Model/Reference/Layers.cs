@@ -35,13 +35,22 @@ internal sealed class Projection : nn.Module<Tensor, Tensor>
 {
     public Parameter weight; // (O, D)
 
+    /// <summary>What is added to it; no part of this module, and whoever sets it disposes it.</summary>
+    public LowRankAdapter? Adapter { get; set; }
+
     public Projection(long outputs, long inputs, ScalarType type, Device device) : base(nameof(Projection))
     {
         weight = Weights.New([outputs, inputs], type, device);
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor x) => nn.functional.linear(x, weight);
+    public override Tensor forward(Tensor x)
+    {
+        if (Adapter is null)
+            return nn.functional.linear(x, weight);
+        using var temporaries = NewDisposeScope();
+        return nn.functional.linear(x, weight).Plus(Adapter.Forward(x)).MoveToOuterDisposeScope();
+    }
 }
 
 /// <summary>Looks token ids up. The padding token's row receives no gradient, as in Transformers.</summary>

@@ -48,6 +48,10 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
         }
     }
 
+    /// <summary>The projection of a layer by its matrix's name.</summary>
+    internal Projection ProjectionOf(ModelParameter matrix) =>
+        (Projection)named_modules().Single(entry => entry.name + ".weight" == matrix.Name).module;
+
     /// <summary>Token ids (B, T) to logits (B, T, V), in the model's type; each row is one document.</summary>
     public override Tensor forward(Tensor ids_BT)
     {

@@ -9,14 +9,14 @@ namespace Streaming.Streams.Instructions;
 /// </summary>
 public sealed class PromptEncoder
 {
-    private readonly UnigramTokenizer.Encoder _encoder;
+    private readonly TextEncoder _encoder;
     private readonly Part[] _withInput, _withoutInput;
     private readonly InstructionTemplate _template;
     private readonly CharacterBuffer _text = new();
 
     /// <param name="tokenizer">The model's.</param>
     /// <param name="template">The model's.</param>
-    public PromptEncoder(UnigramTokenizer tokenizer, InstructionTemplate template)
+    public PromptEncoder(TextTokenizer tokenizer, InstructionTemplate template)
     {
         (_template, _encoder) = (template, tokenizer.CreateEncoder());
         (_withInput, _withoutInput) = (Compile(tokenizer, template.WithInput), Compile(tokenizer, template.WithoutInput));
@@ -59,7 +59,7 @@ public sealed class PromptEncoder
         _text.Clear();
     }
 
-    private static Part[] Compile(UnigramTokenizer tokenizer, string form)
+    private static Part[] Compile(TextTokenizer tokenizer, string form)
     {
         var specials = new[] { tokenizer.BosId, tokenizer.EosId, tokenizer.PadId }
             .OfType<int>().Distinct().Select(id => (Id: id, Text: tokenizer.IdToPiece(id))).ToList();

@@ -15,7 +15,7 @@ namespace Streaming.Streams.Instructions;
 /// <param name="blockSize">Tokens a block.</param>
 /// <param name="files">The source's, for messages.</param>
 /// <param name="counts">Counts records that are cut or left out.</param>
-internal sealed class RecordTokenizer(UnigramTokenizer tokenizer, InstructionOptions options, int blockSize, SourceFiles files, SourceStatistics counts)
+internal sealed class RecordTokenizer(TextTokenizer tokenizer, InstructionOptions options, int blockSize, SourceFiles files, SourceStatistics counts)
 {
     private readonly ConcurrentBag<PromptEncoder> _encoders = [];
     private readonly int _end = tokenizer.EosId!.Value;

@@ -11,7 +11,7 @@ public sealed class PlanCommandSpec
         var (code, output, errors) = await Run("--set", "training.offload=auto", "--set", "training.recompute=auto");
         Assert.Equal((ExitCodes.Done, ""), (code, errors));
         var lines = output.TrimEnd('\n').Split('\n');
-        string[] levels = ["none", "optimizer", "parameters"], recomputations = ["none", "attention", "layer"];
+        string[] levels = ["none", "optimizer", "parameters"], recomputations = ["none", "attention", "layer", "host"];
         var rows = lines[3..^1].Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
         Assert.Equal(levels.SelectMany(level => recomputations.Select(recompute => (level, recompute))), rows.Select(row => (row[0], row[1])));
         Assert.All(rows, row => Assert.All(row[2..5], figure => Assert.True(double.Parse(figure, System.Globalization.CultureInfo.InvariantCulture) >= 0)));
@@ -33,7 +33,7 @@ public sealed class PlanCommandSpec
     [InlineData("training.memory-limit=-1GiB", "training.memory-limit must be none or a size with its unit")]
     [InlineData("training.memory-limit=1kB", "training.memory-limit must be none or a size with its unit")]
     [InlineData("training.offload=disk", "training.offload must be none, optimizer, parameters or auto, was disk")]
-    [InlineData("training.recompute=all", "training.recompute must be none, attention, layer or auto, was all")]
+    [InlineData("training.recompute=all", "training.recompute must be none, attention, layer, host or auto, was all")]
     [InlineData("torch.device=cpu", "is about the fused engine on a CUDA GPU")]
     [InlineData("torch.precision=float32", "is about the fused engine on a CUDA GPU")]
     public async Task A_wrong_value_is_one_sentence(string assignment, string expected)

@@ -64,6 +64,7 @@ public sealed class RunOptionsBuilderSpec
         { "training.offload", "optimizer", "Training.Offload", OffloadLevel.Optimizer },
         { "training.recompute", "layer", "Training.Recompute", Recomputation.Layer },
         { "training.memory-limit", "3GiB", "Training.MemoryLimit", 3L << 30 },
+        { "training.lora.rank", "8", "Training.Lora.Rank", 8 },
         { "training.restart-delay", "7s", "Training.RestartDelay", TimeSpan.FromSeconds(7) },
         { "training.spike-z-score", "7.5", "Training.SpikeZScore", 7.5 },
         { "training.spike-window", "7", "Training.SpikeWindow", 7 },
@@ -149,10 +150,34 @@ public sealed class RunOptionsBuilderSpec
     public void Every_key_is_mapped()
     {
         // model.config is read, metrics, control, logs and the tokenizer's folder are this project's own, and some say nothing without another.
-        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.MetricsGpus.Path, Keys.PeakTeraflops.Path, Keys.TokenFile.Path, Keys.LogFormat.Path, Keys.TensorBoard.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path };
+        var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.MetricsGpus.Path, Keys.PeakTeraflops.Path, Keys.TokenFile.Path, Keys.LogFormat.Path, Keys.TensorBoard.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path, Keys.LoraAlpha.Path, Keys.LoraDropout.Path, Keys.LoraTargets.Path };
         var mapped = Mappings.Concat(InstructionMappings).Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }
+
+    [Fact]
+    public void Adapters_are_off_unless_they_have_a_rank()
+    {
+        Assert.Null(Build("training.lora.alpha=32").Training.Lora);
+        var lora = Build("training.lora={ rank = 4, alpha = 32, dropout = 0.05, target-modules = [v_proj, q_proj] }").Training.Lora!;
+        Assert.Equal((4, 32.0, 0.05, 8.0), (lora.Rank, lora.Alpha, lora.Dropout, lora.Scale));
+        Assert.Equal(["q_proj", "v_proj"], lora.TargetModules);
+        Assert.Equal(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], Build("training.lora.rank=1").Training.Lora!.TargetModules);
+    }
+
+    [Theory]
+    [InlineData("rank=0", "rank must be none or an integer from 1 to 1024 (rows and columns), was 0")]
+    [InlineData("rank=-1", "rank must be none or an integer from 1 to 1024 (rows and columns), was -1")]
+    [InlineData("rank=8.5", "rank must be none or an integer from 1 to 1024 (rows and columns), was 8.5")]
+    [InlineData("alpha=0", "alpha must be a number above 0, at most 1000000, was 0")]
+    [InlineData("dropout=1", "dropout must be a number from 0 to below 1 (share), was 1")]
+    [InlineData("target-modules=[q_proj, query]", "target-modules[1] must be one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, was query")]
+    [InlineData("target-modules=lm_head", "target-modules must be all-linear, or one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, was lm_head")]
+    [InlineData("target-modules=[q_proj, q_proj]", "target-modules[1] names q_proj a second time")]
+    [InlineData("target-modules=[]", "target-modules must be all-linear or a list of q_proj, k_proj")]
+    [InlineData("ranks=8", "ranks is no key; the nearest is streaming.training.lora.rank")]
+    public void Adapters_that_cannot_be_are_refused_with_key_and_value(string assignment, string sentence)
+        => Assert.StartsWith($"streaming.training.lora.{sentence}", Assert.Single(Assert.Throws<UserErrorException>(() => Build($"training.lora.{assignment}")).Sentences));
 
     [Fact]
     public void The_models_shape_comes_from_its_file()

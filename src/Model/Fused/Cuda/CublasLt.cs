@@ -9,7 +9,7 @@ internal sealed unsafe class CublasLt
     public const int Float32 = 0, Float16 = 2, BFloat16 = 14, E4M3 = 28, E5M2 = 29;
     public const int TransposeA = 3, TransposeB = 4, ScalePointerA = 17, ScalePointerB = 18, FastAccumulation = 25;
     public const int BatchCount = 5, BatchStride = 6;
-    public const int MaximumWorkspaceBytes = 1;
+    public const int MaximumWorkspaceBytes = 1, AlignmentOfA = 5; // B, C and D follow
 
     /// <summary>cublasLtMatmulHeuristicResult_t.</summary>
     [StructLayout(LayoutKind.Sequential)]

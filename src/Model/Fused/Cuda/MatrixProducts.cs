@@ -8,13 +8,14 @@ namespace Streaming.Model.Fused.Cuda;
 /// W (O, I), y (N, O). Each distinct product is planned once: cuBLASLt's suggestions are timed on the real buffers, the fastest stays,
 /// for later processes too (or the first is taken, where results must not depend on timing).
 /// </summary>
-internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, IDisposable
+internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, IAdapterProducts, IDisposable
 {
     private const long WorkspaceBytes = 32 << 20;
     private const int Suggestions = 12, Repetitions = 4;
 
+    // Strides are those of parts of wider matrices; 0 is a matrix of its own.
     private readonly record struct Key(int M, int N, int K, int TypeA, int TransposeA, int TypeB, int TransposeB, int OutputType, bool Add,
-        float Alpha = 1, float Beta = 1, int Batch = 1);
+        float Alpha = 1, float Beta = 1, int Batch = 1, int StrideA = 0, int StrideB = 0, int StrideC = 0);
 
     private sealed record Plan(nint Description, nint A, nint B, nint C, ulong[] Algorithm);
 
@@ -65,6 +66,15 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, I
     /// <summary><see cref="InputGradient"/> on d_y in e5m2 and the transposed weight (inputs, outputs) in e4m3.</summary>
     public void InputGradient8(nint dX, nint dY8, nint scaleY, nint transposed8, nint scaleWeight, int rows, int inputs, int outputs) =>
         Run(new Key(inputs, rows, outputs, E4M3, 1, E5M2, 0, _type, false), transposed8, outputs, dY8, outputs, 0, dX, scaleWeight, scaleY);
+
+    public void Narrow(nint y, int strideY, nint x, int strideX, nint weight, int strideWeight, int rows, int inputs, int outputs, float scale) =>
+        Run(new Key(outputs, rows, inputs, _type, 1, _type, 0, _type, false, scale, StrideA: strideWeight, StrideB: strideX, StrideC: strideY), weight, strideWeight, x, strideX, 0, y);
+
+    public void Add(nint y, int strideY, nint x, int strideX, nint weight, int strideWeight, int rows, int inputs, int outputs) =>
+        Run(new Key(outputs, rows, inputs, _type, 0, _type, 0, _type, true, StrideA: strideWeight, StrideB: strideX, StrideC: strideY), weight, strideWeight, x, strideX, y, y);
+
+    public void AddOuter(nint d, nint x, int strideX, nint y, int strideY, int rows, int left, int right) =>
+        Run(new Key(right, left, rows, _type, 0, _type, 1, Float32, true, StrideA: strideY, StrideB: strideX), y, strideY, x, strideX, d, d);
 
     public void Gram(nint gram, nint x, int rows, int columns, int count) =>
         Run(new Key(rows, rows, columns, _type, 1, _type, 0, _type, false, Batch: count), x, columns, x, columns, 0, gram);
@@ -120,7 +130,7 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, I
         }
         CublasLt.Check(_library.LayoutCreate(&layoutA, key.TypeA, (ulong)(transposeA == 1 ? key.K : key.M), (ulong)(transposeA == 1 ? key.M : key.K), lda), "lay out A");
         CublasLt.Check(_library.LayoutCreate(&layoutB, key.TypeB, (ulong)(transposeB == 1 ? key.N : key.K), (ulong)(transposeB == 1 ? key.K : key.N), ldb), "lay out B");
-        CublasLt.Check(_library.LayoutCreate(&layoutC, key.OutputType, (ulong)key.M, (ulong)key.N, key.M), "lay out C");
+        CublasLt.Check(_library.LayoutCreate(&layoutC, key.OutputType, (ulong)key.M, (ulong)key.N, key.StrideC == 0 ? key.M : key.StrideC), "lay out C");
         if (key.Batch > 1)
         {
             SetBatch(layoutA, key.Batch, (long)key.M * key.K);
@@ -137,6 +147,14 @@ internal sealed unsafe class MatrixProducts : IMuonProducts, IForwardProducts, I
         CublasLt.Check(_library.PreferenceCreate(&preference), "create a preference");
         var workspace = (nuint)WorkspaceBytes;
         CublasLt.Check(_library.PreferenceSet(preference, MaximumWorkspaceBytes, &workspace, (nuint)sizeof(nuint)), "limit the workspace");
+
+        if (key.StrideA != 0)
+        {
+            // Parts of matrices begin anywhere, at a multiple of 8 values.
+            uint alignment = 16;
+            for (var operand = AlignmentOfA; operand < AlignmentOfA + 4; operand++)
+                CublasLt.Check(_library.PreferenceSet(preference, operand, &alignment, sizeof(uint)), "state an alignment");
+        }
 
         var found = stackalloc Heuristic[Suggestions];
         int count;

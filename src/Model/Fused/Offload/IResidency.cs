@@ -4,7 +4,8 @@ namespace Streaming.Model.Fused.Offload;
 internal interface IResidency
 {
     /// <summary>A forward pass begins, with embedding and norms.</summary>
-    void BeginForward();
+    /// <param name="backward">A backward pass follows.</param>
+    void BeginForward(bool backward);
 
     void EnterForward(int layer);
     void LeaveForward(int layer);
@@ -26,7 +27,7 @@ internal interface IResidency
 /// <summary>Everything is on the device all the time.</summary>
 internal sealed class AllResident : IResidency
 {
-    public void BeginForward() { }
+    public void BeginForward(bool backward) { }
     public void EnterForward(int layer) { }
     public void LeaveForward(int layer) { }
     public void EnterClassifier(bool backward) { }
@@ -40,7 +41,7 @@ internal sealed class AllResident : IResidency
 /// <summary>Weights are on the device all the time, but the update of the last step may still be under way: a layer waits for its own.</summary>
 internal sealed class UpdatedInTurn(StreamedUpdate update) : IResidency
 {
-    public void BeginForward() => update.AwaitEmbedding();
+    public void BeginForward(bool backward) => update.AwaitEmbedding();
     public void EnterForward(int layer) => update.AwaitLayer(layer);
     public void LeaveForward(int layer) { }
     public void EnterClassifier(bool backward) => update.AwaitClassifier();

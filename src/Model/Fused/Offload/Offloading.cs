@@ -47,17 +47,9 @@ internal sealed class Offloading : IDisposable
         if (WhyNot(options, optimizer) is { } reason) throw new NotSupportedException(reason);
     }
 
-    /// <summary>What cannot be computed together, in a sentence; null where all can.</summary>
-    public static string? WhyNot(FusedEngineOptions options, OptimizerKind optimizer)
-    {
-        if (options.Offload != OffloadLevel.None && optimizer == OptimizerKind.Muon)
-            return "training.offload moves AdamW's state, and training.optimizer = muon updates whole matrices: set training.optimizer = adamw or adamw-8bit, or training.offload = none";
-        if (options.Offload == OffloadLevel.Parameters && options.Precision == Precision.Float8)
-            return "training.offload = parameters streams weights of 16 bits, and torch.precision is fp8: set torch.precision = bf16, or training.offload = optimizer";
-        if (options.Recompute != Recomputation.None && options is { Precision: Precision.Float8, WideResidual: true })
-            return "training.recompute in torch.precision = fp8 needs the norms' inputs, which a float32 residual stream does not keep: set torch.residual = bf16, or torch.precision = bf16";
-        return null;
-    }
+    /// <inheritdoc cref="Combination.WhyNot"/>
+    public static string? WhyNot(FusedEngineOptions options, OptimizerKind optimizer) =>
+        new Combination(optimizer, options.Precision, options.WideResidual, options.Offload, options.Recompute, options.Adapters?.Lora).WhyNot;
 
     /// <summary>Before a forward pass is queued: streamed layers read what the last update has brought home.</summary>
     public void BeforePass()

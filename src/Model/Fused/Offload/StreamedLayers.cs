@@ -45,7 +45,7 @@ internal sealed class StreamedLayers : IResidency
         QueueSums(_layout.Layers.Length + 2, _buffers.Gradient(_layout.Norms), _layout.Count - _layout.Norms);
     }
 
-    public void BeginForward()
+    public void BeginForward(bool backward)
     {
         _classifierComes = false;
         _lanes.Record(_begun, Lane.Compute);

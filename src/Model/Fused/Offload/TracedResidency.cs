@@ -3,7 +3,7 @@ namespace Streaming.Model.Fused.Offload;
 /// <summary>The same, with the time of each layer's work in the compute lane.</summary>
 internal sealed class TracedResidency(IResidency inner, ILanes lanes) : IResidency
 {
-    public void BeginForward() => inner.BeginForward();
+    public void BeginForward(bool backward) => inner.BeginForward(backward);
 
     public void EnterForward(int layer)
     {

@@ -60,15 +60,16 @@ public sealed class MemoryPlanner
         var shape = FusedShape.From(model);
         var layout = new ParameterLayout(shape);
         // The first weights are made in the state's own memory, or beside it, a parameter in float32 at a time.
-        long firstWeights = layout.Count * (sizeof(ushort) + FlatBuffers.LowBytesFor(options.Precision == Precision.Float16)), largest = layout.Entries.Max(entry => entry.Count) * sizeof(float);
+        var half = options.Precision == Precision.Float16;
+        long firstWeights = options.Adapters is null ? layout.Count * (sizeof(ushort) + FlatBuffers.LowBytesFor(half)) : FrozenWeights.Predict(layout, half), largest = layout.Entries.Max(entry => entry.Count) * sizeof(float);
         Levels = [.. from offload in Enum.GetValues<OffloadLevel>()
                      from recompute in Enum.GetValues<Recomputation>()
                      select Of(offload, recompute)];
 
         MemoryLevel Of(OffloadLevel offload, Recomputation recompute)
         {
-            var needs = new MemoryNeeds(shape, layout, optimizer, options.Precision, options.Tokens, machine.Multiprocessors, options.WideResidual, offload, recompute);
-            return new(offload, recompute, needs.Bytes(options.Rows), ProcessBytes + Math.Max(needs.HostBytes, firstWeights) + largest,
+            var needs = new MemoryNeeds(shape, layout, optimizer, options.Precision, options.Tokens, machine.Multiprocessors, options.WideResidual, offload, recompute, options.Adapters?.Lora);
+            return new(offload, recompute, needs.Bytes(options.Rows), ProcessBytes + Math.Max(needs.HostBytes, firstWeights) + needs.HostActivationBytes(options.Rows) + largest,
                 new StepTime(needs, options.Rows, microBatches, machine.Rates).Seconds, Offloading.WhyNot(options with { Offload = offload, Recompute = recompute }, optimizer));
         }
     }

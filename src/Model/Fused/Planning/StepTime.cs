@@ -24,7 +24,7 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
     {
         get
         {
-            double forward = Layers(ForwardWork) + Classifier, backward = Layers(BackwardWork) + 2 * Classifier;
+            double forward = Layers(Forward) + Classifier, backward = Layers(Backward) + BackwardProducts * Classifier;
             if (needs.Offload != OffloadLevel.Parameters) // the update's kernels take their time wherever the state comes from
                 return microBatches * (forward + backward) + Update + (needs.Offload == OffloadLevel.None ? 0 : Exposed(forward));
             return Streamed(adds: false) + (microBatches - 1) * Streamed(adds: true) + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
@@ -37,12 +37,12 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
     {
         double layer = needs.Layout.LayerCount, classifier = needs.Layout.ClassifierCount;
         double weights = 2 * layer / rates.In, gradientIn = adds ? 4 * layer / rates.In : 0, gradientOut = 4 * layer / rates.Out;
-        var forward = Math.Max(ForwardWork(), weights);
-        var backward = new[] { BackwardWork(), weights + gradientIn, gradientOut, (gradientIn + BackwardWork() + gradientOut) / 2 }.Max();
+        var forward = new[] { ForwardWork(), weights, KeptBytes / rates.Out }.Max();
+        var backward = new[] { BackwardWork(), weights + gradientIn + KeptBytes / rates.In, gradientOut, (gradientIn + BackwardWork() + gradientOut) / 2 }.Max();
         return _shape.Layers * (forward + backward) + 3 * Classifier + 2 * classifier / rates.In + 4 * classifier / rates.Out;
     }
 
-    private double Update => StateBytes(withGradient: true) * 2 / rates.DeviceMemory;
+    private double Update => (needs.Lora is null ? StateBytes(withGradient: true) : needs.AdapterBytes) * 2 / rates.DeviceMemory;
 
     private double Classifier => 2.0 * _positions * _shape.Hidden * _shape.VocabularyPadded / ProductRate + 1.3 * _positions * _shape.VocabularyPadded / rates.DeviceMemory;
 
@@ -51,13 +51,23 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
     private double Layers(Func<double> ofOne) => _shape.Layers * ofOne();
 
     private double Products(bool all) => 2.0 * _positions * _shape.Hidden
-        * (_shape.PackedWidth + (all ? _shape.QueryWidth + 3.0 * _shape.Intermediate : needs.Recompute == Recomputation.Layer ? 2.0 * _shape.Intermediate : 0)) / ProductRate;
+        * (_shape.PackedWidth + (all ? _shape.QueryWidth + 3.0 * _shape.Intermediate : needs.Recompute >= Recomputation.Layer ? 2.0 * _shape.Intermediate : 0)) / ProductRate;
 
     private double Attention => 2.0 * _positions * needs.Tokens * _shape.QueryWidth / (AttentionShare * rates.Products);
 
+    // What a layer keeps goes out while the next one is computed, and comes in likewise.
+    private double KeptBytes => needs.Recompute == Recomputation.Host ? 4.0 * _positions * _shape.Hidden : 0;
+
+    private double Forward() => Math.Max(ForwardWork(), KeptBytes / rates.Out);
+
+    private double Backward() => Math.Max(BackwardWork(), KeptBytes / rates.In);
+
     private double ForwardWork() => Products(all: true) + Attention + Traffic("norm", "norm", "swiglu", "rotary");
 
-    private double BackwardWork() => 2 * Products(all: true) + 2.5 * Attention + Traffic("norm backward", "norm backward", "swiglu backward", "rotary backward")
+    // Where the model is not trained its weights have no gradient; adapters' own products are small beside the rest.
+    private int BackwardProducts => needs.Lora is null ? 2 : 1;
+
+    private double BackwardWork() => BackwardProducts * Products(all: true) + 2.5 * Attention + Traffic("norm backward", "norm backward", "swiglu backward", "rotary backward")
         + (needs.Recompute == Recomputation.None ? 0 : Products(all: false) + Attention);
 
     private double Traffic(params string[] operations)

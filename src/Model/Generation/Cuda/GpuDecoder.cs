@@ -1,8 +1,8 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Fused;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
-using Streaming.Model.Safetensors;
 using TorchSharp;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
@@ -36,9 +36,9 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
     /// <exception cref="NotSupportedException">The kernels do not compute this model, or not on this GPU.</exception>
     public static GpuDecoder Open(string folder, int slots, int contextLength, int ordinal = 0)
     {
-        var model = MistralConfig.Load(folder);
-        using var files = SafetensorsWeights.Open(folder);
-        return Copy(model, new CheckpointWeights(model, files), slots, contextLength, ordinal);
+        var model = ModelWeights.LoadConfig(folder);
+        using var weights = ModelWeights.Open(model, folder);
+        return Copy(model, weights, slots, contextLength, ordinal);
     }
 
     /// <summary>Copies weights from anywhere, a training engine say.</summary>

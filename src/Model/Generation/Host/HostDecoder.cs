@@ -1,3 +1,4 @@
+using Streaming.Model.Adapters;
 using Streaming.Model.Parameters;
 
 namespace Streaming.Model.Generation.Host;
@@ -48,7 +49,7 @@ public sealed unsafe class HostDecoder : IDecoder
     /// <exception cref="ModelException">The folder holds no usable model; says why.</exception>
     public static HostDecoder Open(string folder, int slots, int contextLength, int threads = 0)
     {
-        var model = MistralConfig.Load(folder);
+        var model = ModelWeights.LoadConfig(folder);
         return Create(model, HostWeights.Open(model, folder), slots, contextLength, threads);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Streaming.Model.Adapters;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
 
@@ -6,34 +7,33 @@ namespace Streaming.Model.Generation.Host;
 
 /// <summary>
 /// A model's weights where the processor multiplies them: float32 and bf16 tensors of a safetensors file stay in its memory
-/// map, so that opening costs nothing and processes share one copy; others are copied as float32.
+/// map, so that opening costs nothing and processes share one copy; others, and those that adapters change, are copied as float32.
 /// </summary>
 internal sealed unsafe class HostWeights : IDisposable
 {
-    private readonly SafetensorsWeights? _files;
+    private readonly ModelWeights? _files;
     private readonly List<nint> _copies = [];
     private readonly Dictionary<string, HostMatrix> _byName = new(StringComparer.Ordinal);
 
-    private HostWeights(SafetensorsWeights? files) => _files = files;
+    private HostWeights(ModelWeights? files) => _files = files;
 
     /// <summary>A parameter; a norm is a matrix of one row.</summary>
     public HostMatrix this[string name] => _byName[name];
 
     /// <summary>Opens the weights of a Hugging Face folder, checked as a whole.</summary>
-    /// <exception cref="SafetensorsException">Missing, damaged or of another shape.</exception>
+    /// <exception cref="ModelException">Missing, damaged or of another shape.</exception>
     public static HostWeights Open(MistralConfig model, string folder)
     {
-        var files = SafetensorsWeights.Open(folder);
+        var files = ModelWeights.Open(model, folder);
         var weights = new HostWeights(files);
         try
         {
-            var source = new CheckpointWeights(model, files);
             foreach (var parameter in ModelParameter.Of(model))
             {
-                if (files.Find(parameter.Name)!.Type is TensorType.F32 or TensorType.BF16)
-                    weights.Add(parameter, files.Pointer(parameter.Name), files.Find(parameter.Name)!.Type);
+                if (files.Mapped(parameter) is (var data, (TensorType.F32 or TensorType.BF16) and var type))
+                    weights.Add(parameter, data, type);
                 else
-                    weights.AddCopy(parameter, source);
+                    weights.AddCopy(parameter, files);
             }
             return weights;
         }

@@ -110,7 +110,7 @@ internal sealed class OffloadMachine : IDisposable
             Update!.AwaitHome(Lane.Compute);
             Layers.Adds = _buffers.HasGradient;
         }
-        residency.BeginForward();
+        residency.BeginForward(backward: true);
         Compute(() => Check("model.embed_tokens.weight", _buffers.High(_layout.Embedding), weights));
         Compute(() => Check("model.norm.weight", _buffers.High(_layout.Entries[^1].Offset), weights));
         for (var i = 0; i < _layout.Layers.Length; i++)
