@@ -1,3 +1,4 @@
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Sources.Http;
 
 namespace Streaming.Streams;
@@ -17,10 +18,10 @@ public sealed record PipelineOptions
     /// <summary>Sequences a batch: the micro-batch.</summary>
     public required int Rows { get; init; }
 
-    /// <summary>Normalise as neologdn does and split into sentences; otherwise each line is taken as it is.</summary>
+    /// <summary>Normalise as neologdn does and split into sentences; otherwise each line is taken as it is, as instructions always are.</summary>
     public bool Normalize { get; init; } = true;
 
-    /// <summary>Append the tokenizer's end-of-sentence id after each line of text.</summary>
+    /// <summary>Append the tokenizer's end-of-sentence id after each line of text; an answer has one in any case.</summary>
     public bool AppendEndOfSentence { get; init; } = true;
 
     /// <summary>Share of the text held out for validation, 0 up to (not including) 1.</summary>
@@ -37,6 +38,9 @@ public sealed record PipelineOptions
 
     /// <summary>Batches say which documents they are made of (<see cref="Batches.TokenBatch.Documents"/>); the tokens are the same.</summary>
     public bool RecordDocuments { get; init; }
+
+    /// <summary>The sources hold records of instructions, packed whole and under a document mask, instead of running text; null elsewhere.</summary>
+    public InstructionOptions? Instructions { get; init; }
 
     /// <summary>Folder in which the blocks of each source are kept for later epochs and runs; null keeps none.</summary>
     public string? TokenCache { get; init; }

@@ -1,6 +1,7 @@
 using Streaming.Streams.Batches;
 using Streaming.Streams.Caching;
 using Streaming.Streams.Documents;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Mixing;
 using Streaming.Streams.Normalization;
@@ -19,23 +20,19 @@ internal sealed class PipelineStages
 
     /// <inheritdoc cref="TextPipeline.Batches"/>
     public PipelineStages(
-        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, UnigramTokenizer? tokenizer, PipelineStatistics statistics)
+        PipelineOptions options, Split split, PipelineCursor? cursor, string? stateFolder, TextTokenizer? tokenizer, PipelineStatistics statistics)
     {
         OptionChecks.Require(options, split);
         if (split == Split.Validation)
             options = options.WithEpochs(1); // every evaluation is on the same text
         (_options, Statistics) = (options, statistics);
-        tokenizer ??= UnigramTokenizer.Load(options.Tokenizer);
-        if (options.AppendEndOfSentence && tokenizer.EosId is null)
-            throw new SourceException($"the tokenizer {options.Tokenizer} has no end-of-sentence piece; use one that has, or do not append it.");
+        tokenizer ??= TextTokenizer.Load(options.Tokenizer);
+        if ((options.AppendEndOfSentence || options.Instructions is not null) && tokenizer.EosId is null)
+            throw new SourceException($"the tokenizer {options.Tokenizer} has no end-of-sentence piece; use one that has{(options.Instructions is null ? ", or do not append it" : ", as an answer needs an end")}.");
         var text = TextIdentity.Of(options, tokenizer.Fingerprint);
         cursor?.Verify(text);
 
-        var lineTokenizer = new LineTokenizer(tokenizer, options.AppendEndOfSentence ? tokenizer.EosId : null);
-        Encode = [new LineWork(lineTokenizer.Encode, statistics.Tokenize)];
-        if (options.Normalize)
-            Encode = [new LineWork(TextNormalization.NormalizeAndSplit, statistics.Normalize), .. Encode];
-        Blocks = new TokenBlocksPool(options.BlockSize, options.RecordDocuments);
+        Blocks = new TokenBlocksPool(options.BlockSize, options.RecordDocuments, marksAnswers: options.Instructions is not null);
         Arrays = new TokenArrayPool(options.Rows * options.BlockSize);
 
         var files = options.Sources.Select(source => SourceFiles.Of(source, options, split)).ToList();
@@ -54,7 +51,11 @@ internal sealed class PipelineStages
             var filter = DocumentFilters.Of(source, statistics.Sources[index].Cleaning, writesRejected: split == Split.Train);
             if (filter is not null && cache is not { ReadsText: false })
                 PipelineState.Restore(filter, source.Name, place.DuplicateEntries, state);
-            return new SourceStages(options, source, split, files[index], filter, place, cache, Encode, Blocks, statistics, statistics.Sources[index]);
+            var encode = options.Instructions is { } instructions
+                ? EncodeRecords(tokenizer, instructions, files[index], statistics.Sources[index])
+                : EncodeText(tokenizer);
+            return new SourceStages(
+                options, source, split, files[index], filter, place, cache, encode, tokenizer.PadId ?? tokenizer.EosId ?? 0, Blocks, statistics, statistics.Sources[index]);
         })];
     }
 
@@ -66,14 +67,22 @@ internal sealed class PipelineStages
     /// <summary>Blocks of the sources on their way to the mix.</summary>
     public TokenBlocksPool Blocks { get; }
 
-    /// <summary>Lines to sentences, where wanted, and sentences to tokens.</summary>
-    public IReadOnlyList<LineWork> Encode { get; }
-
     /// <summary>The stages of each source.</summary>
     public IReadOnlyList<SourceStages> Sources { get; }
 
     /// <summary>Whether a source had ended before the stream begins.</summary>
     public bool HasEnded(int source) => _start.Sources[source].EndedAfter is not null;
+
+    /// <summary>Lines to sentences, where wanted, and sentences to tokens.</summary>
+    private IReadOnlyList<LineWork> EncodeText(TextTokenizer tokenizer)
+    {
+        var encode = new LineWork(new LineTokenizer(tokenizer, _options.AppendEndOfSentence ? tokenizer.EosId : null).Encode, Statistics.Tokenize);
+        return _options.Normalize ? [new LineWork(TextNormalization.NormalizeAndSplit, Statistics.Normalize), encode] : [encode];
+    }
+
+    /// <summary>Records to tokens, as they are.</summary>
+    private IReadOnlyList<LineWork> EncodeRecords(TextTokenizer tokenizer, InstructionOptions instructions, SourceFiles files, SourceStatistics counts) =>
+        [new LineWork(new RecordTokenizer(tokenizer, instructions, _options.BlockSize, files, counts).Encode, Statistics.Tokenize)];
 
     public BatchAssembler CreateAssembler() => new(_options, _start, Arrays, Statistics);
 

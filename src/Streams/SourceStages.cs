@@ -20,13 +20,14 @@ namespace Streaming.Streams;
 /// <param name="start">Where the text begins.</param>
 /// <param name="cache">How the blocks are cached; null where they are not.</param>
 /// <param name="encode">Documents to tokens.</param>
+/// <param name="padding">Fills blocks of whole records up; no effect on running text.</param>
 /// <param name="blocks">Gives memory.</param>
 /// <param name="statistics">Counts what the stages do for all sources.</param>
 /// <param name="counts">Counts what this source yields.</param>
 internal sealed class SourceStages(
     PipelineOptions options, SourceOptions source, Split split, SourceFiles files, IDocumentFilter? filter, SourcePlace start,
     CachePlan? cache,
-    IReadOnlyList<LineWork> encode, TokenBlocksPool blocks, PipelineStatistics statistics, SourceStatistics counts)
+    IReadOnlyList<LineWork> encode, int padding, TokenBlocksPool blocks, PipelineStatistics statistics, SourceStatistics counts)
 {
     private readonly LineBatchPool _lines = new();
 
@@ -79,8 +80,12 @@ internal sealed class SourceStages(
         },
         statistics.Split);
 
-    public BlockPacker CreatePacker() => new(
-        options.BlockSize, start, files.StartOf(start.Position.Epoch), endless: Epochs == 0, _lines, blocks, statistics, counts);
+    /// <summary>The documents' way to tokens.</summary>
+    public IReadOnlyList<LineWork> Encoding => encode;
+
+    public BlockPacker CreatePacker() => options.Instructions is null
+        ? new TextPacker(options.BlockSize, start, files.StartOf(start.Position.Epoch), endless: Epochs == 0, _lines, blocks, statistics, counts)
+        : new RecordPacker(padding, options.BlockSize, start, files.StartOf(start.Position.Epoch), endless: Epochs == 0, _lines, blocks, statistics, counts);
 
     /// <summary>Writes the source's duplicate index as it was at a cursor; null where there is none.</summary>
     public Action<Stream>? StateAt(SourceCursor cursor) =>

@@ -30,7 +30,7 @@ public static class TextPipeline
     /// <exception cref="InvalidDataException">The tokenizer's file is no usable model.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A size or weight is not positive, or the fraction not in [0, 1).</exception>
     public static Source<TokenBatch, NotUsed> Batches(
-        PipelineOptions options, Split split, PipelineCursor? cursor = null, UnigramTokenizer? tokenizer = null,
+        PipelineOptions options, Split split, PipelineCursor? cursor = null, TextTokenizer? tokenizer = null,
         PipelineStatistics? statistics = null, string? stateFolder = null) =>
         Join(new PipelineStages(options, split, cursor, stateFolder, tokenizer, statistics ?? new PipelineStatistics()), split);
 

@@ -29,6 +29,7 @@ public sealed class KillsSpec : IDisposable
         using var output = new StringWriter();
         var proof = new ResumeProof(new ProofRun(Path.Combine(_folder, "plain"), arguments), new ProofRun(Path.Combine(_folder, "killed"), arguments), steps, new Screen(output, output, null));
         Assert.True(await proof.RunAsync(SoakLength.Kills, seed: 7, TestContext.Current.CancellationToken), output.ToString());
+        Assert.Equal(SoakLength.Kills, proof.Kills);
         TestContext.Current.SendDiagnosticMessage(output.ToString());
         if (SoakLength.Kills > 10)
             Console.WriteLine(output);

@@ -20,5 +20,5 @@ internal static class TestTokenizer
         .Normalizer(RemoveExtraWhitespaces, false)
         .ToBytes();
 
-    public static UnigramTokenizer Instance { get; } = ModelFile.Load(Model);
+    public static TextTokenizer Instance { get; } = ModelFile.Load(Model);
 }

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Streaming.Model;
 using Streaming.Model.Checkpoints;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Actors;
@@ -17,7 +18,7 @@ internal sealed class CheckpointActor : ReceiveActor
     private readonly RunDirectory _directory;
     private readonly CheckpointStore _store;
     private readonly Checkpoint? _start;
-    private IReadOnlyList<(string Name, byte[] Bytes)>? _beside; // with which Transformers loads the tokenizer too
+    private IReadOnlyList<(string Name, byte[] Bytes)>? _beside; // with which Transformers loads the tokenizer too, and how a tuned model is asked
     private bool _started;
 
     public CheckpointActor(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start)
@@ -60,7 +61,7 @@ internal sealed class CheckpointActor : ReceiveActor
             _directory.SyncJournals(); // a checkpoint counts on the lines up to its step
             var folder = _store.Write(
                 write.Snapshot, write.State, _options.Data.Tokenizer, [.. write.Pipeline.Select(file => (file.Name, file.Write))],
-                _beside ??= HuggingFaceTokenizerFiles.Make(_options.Data.Tokenizer));
+                _beside ??= [.. HuggingFaceTokenizerFiles.Make(_options.Data.Tokenizer), .. InstructionFiles.Make(_options.Data.Instructions?.Template)]);
             var elapsed = Stopwatch.GetElapsedTime(began);
             Prune();
             var bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);

@@ -31,6 +31,12 @@ internal sealed class FaultyEngine(ITrainingEngine engine, FaultPlan plan, Func<
         set => engine.LossScale = value;
     }
 
+    public float[]? Magnitudes
+    {
+        get => engine.Magnitudes;
+        set => engine.Magnitudes = value;
+    }
+
     public IReadOnlyList<IParameterState> Parameters => engine.Parameters;
 
     public void Accumulate(MicroBatch batch, int microBatches) => engine.Accumulate(batch, microBatches);

@@ -60,11 +60,11 @@ internal static class RunChecks
         }
     }
 
-    private static UnigramTokenizer LoadTokenizer(string path)
+    private static TextTokenizer LoadTokenizer(string path)
     {
         try
         {
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         catch (InvalidDataException failure)
         {
@@ -72,7 +72,7 @@ internal static class RunChecks
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file", failure);
+            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file or a tokenizer.json", failure);
         }
     }
 }

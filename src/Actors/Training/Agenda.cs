@@ -26,6 +26,7 @@ internal enum Work
 internal sealed class Agenda(RunOptions options, long step)
 {
     private bool _evaluationDue;
+    private bool _evaluationLate;
     private bool _snapshotDue;
     private bool _sampleDue;
     private bool _loadBestDue;
@@ -109,6 +110,22 @@ internal sealed class Agenda(RunOptions options, long step)
     /// <summary>An evaluation is due or under way.</summary>
     public bool Evaluating => _evaluationDue;
 
+    /// <summary>What is to be evaluated on is not there yet: training goes on meanwhile. At the end of the training the evaluation waits.</summary>
+    public void PostponeEvaluation()
+    {
+        if (End is not null || !_evaluationDue)
+            return;
+        (_evaluationDue, _evaluationLate) = (false, true);
+    }
+
+    /// <summary>It is there: an evaluation that was postponed is due.</summary>
+    public void HeldOutIsThere()
+    {
+        if (_evaluationLate)
+            RequestEvaluation();
+        _evaluationLate = false;
+    }
+
     public void RequestEvaluation() => _evaluationDue |= End is null;
 
     public void RequestSample() => _sampleRequested = true;
@@ -118,7 +135,7 @@ internal sealed class Agenda(RunOptions options, long step)
     /// <param name="isBest">No evaluation before was so good.</param>
     public void Evaluated(bool isBest = false)
     {
-        _evaluationDue = false;
+        _evaluationDue = _evaluationLate = false;
         _evaluated = Step;
         if (isBest && _options.Checkpoints.LoadBestAtEnd)
             RequestSnapshot();

@@ -9,5 +9,6 @@ public static class MicroBatches
     public static MicroBatch ToMicroBatch(this TokenBatch batch) => new(batch.Tokens.AsSpan(0, batch.Rows * batch.BlockSize), batch.Rows)
     {
         DocumentStarts = batch.DocumentStarts,
+        LossMask = batch.LossMask,
     };
 }

@@ -69,6 +69,9 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
     /// <summary>The wait before a restart is over.</summary>
     private sealed record Start(object Request);
 
+    /// <summary>An evaluation has waited for held-out text as long as it may.</summary>
+    private sealed record HeldOutIsLate(object Request);
+
     /// <summary>The wait before another try of the last checkpoint is over.</summary>
     private sealed record TryCheckpointAgain(object Request);
 
@@ -115,8 +118,13 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         Receive<CheckpointProtocol.Failed>(failed => CheckpointFailed(failed.Reason));
         Receive<CheckpointProtocol.Unfit>(unfit => Guard(() => throw new NonFiniteLossException(unfit.Step, unfit.What)));
         Receive<TryCheckpointAgain>(_ => Do(_ => { }), again => IsOwn(again.Request));
-        Receive<PipelineProtocol.HeldOut>(heldOut => Do(_ => _heldOut = heldOut.Batches));
+        Receive<PipelineProtocol.HeldOut>(heldOut => Do(agenda =>
+        {
+            _heldOut = heldOut.Batches;
+            agenda.HeldOutIsThere();
+        }));
         Receive<PipelineProtocol.NotHeldOut>(failed => Guard(() => OnNotHeldOut(failed.Failure)));
+        Receive<HeldOutIsLate>(_ => Do(agenda => agenda.PostponeEvaluation()), late => IsOwn(late.Request));
         ReceiveAny(_ => { });
     }
 
@@ -234,6 +242,8 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         if (_heldOut is null)
         {
             AskForHeldOut();
+            if (!Timers.IsTimerActive(typeof(HeldOutIsLate)))
+                After(_options.Evaluation.HeldOutPatience, new HeldOutIsLate(_continue));
             return false;
         }
         if (_heldOut.Count == 0)

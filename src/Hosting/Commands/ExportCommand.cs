@@ -8,6 +8,8 @@ using Streaming.Model;
 using Streaming.Model.Adapters;
 using Streaming.Model.Export;
 using Streaming.Model.Safetensors;
+using Streaming.Streams.Instructions;
+using Streaming.Streams.Tokenization;
 using Streaming.Streams.TokenizerTraining;
 
 namespace Streaming.Hosting.Commands;
@@ -20,7 +22,7 @@ internal static partial class ExportCommand
     public static Command Create()
     {
         var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var output = new Option<string>("--output", "-o") { Description = "Folder for Transformers' files, or the .gguf file.", HelpName = "path", Required = true };
         var format = new Option<string>("--format") { Description = "transformers: config.json, safetensors, tokenizer files; gguf: one file for llama.cpp.", DefaultValueFactory = _ => "transformers" };
         var type = new Option<string>("--dtype") { Description = "Type of the weights.", DefaultValueFactory = _ => "bf16" };
@@ -69,7 +71,9 @@ internal static partial class ExportCommand
             File.Delete(old);
         var names = HuggingFaceExport.Write(source.Config, weights, target, options);
         HuggingFaceTokenizerFiles.Write(source.TokenizerPath, target);
-        File.Copy(source.TokenizerPath, Path.Combine(target, "tokenizer.model"), overwrite: true);
+        File.Copy(source.TokenizerPath, Path.Combine(target, TextTokenizer.FileNameOf(source.TokenizerPath)), overwrite: true);
+        foreach (var (name, content) in InstructionFiles.Make(source.IsTuned ? source.Template : null))
+            File.WriteAllBytes(Path.Combine(target, name), content);
         var bytes = names.Sum(name => new FileInfo(Path.Combine(target, name)).Length);
         var merged = AdapterFolder.IsOne(source.Path) ? "the adapters merged into their model, " : "";
         return $"{target}: {merged}{Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";

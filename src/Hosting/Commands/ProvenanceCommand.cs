@@ -40,7 +40,7 @@ internal static class ProvenanceCommand
         using var system = ActorSystem.Create("provenance", "akka { loglevel = WARNING, stdout-loglevel = OFF }");
         try
         {
-            var tokenizer = UnigramTokenizer.Load(data.Tokenizer);
+            var tokenizer = TextTokenizer.Load(data.Tokenizer);
             var batches = await Provenance.OfStepAsync(run, data, settings.GetInt32(Keys.GradientAccumulationSteps), step, system.Materializer(), cancellation).ConfigureAwait(false);
             for (var index = 0; index < batches.Count; index++)
             {
@@ -71,7 +71,7 @@ internal static class ProvenanceCommand
     }
 
     /// <summary>The first words of a piece, as its tokens have them; nothing in it moves a terminal's cursor.</summary>
-    private static string Beginning(UnigramTokenizer tokenizer, TokenBatch batch, BatchDocument document)
+    private static string Beginning(TextTokenizer tokenizer, TokenBatch batch, BatchDocument document)
     {
         var decoder = tokenizer.CreateDecoder();
         var text = new StringBuilder();

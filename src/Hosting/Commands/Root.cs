@@ -20,6 +20,7 @@ internal static class Root
             TokenizerCommand.Create(),
             ExtractCommand.Create(),
             ConfigCommand.Create(),
+            ConvertCommand.Create(),
             ProveResumeCommand.Create(),
             ProvenanceCommand.Create(),
             BenchCommand.Create(),

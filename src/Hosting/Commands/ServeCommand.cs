@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Generation;
 using Streaming.Hosting.Http;
 using Streaming.Hosting.Runs;
 using Streaming.Hosting.Serving;
@@ -17,20 +17,18 @@ internal static class ServeCommand
 
     public static Command Create()
     {
-        var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint, changed over as it trains), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
-        var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model; the folder's where left out.", HelpName = "file" };
+        var model = new ModelArguments("Folder of the model: a checkpoint, a run (its newest checkpoint, changed over as it trains), or any Mistral folder of Transformers.");
         var name = new Option<string?>("--served-model-name") { Description = "By which clients name the model; the folder's name where left out.", HelpName = "name" };
         var host = new Option<string>("--host") { Description = "Address to listen on; * listens on all, and nothing there asks for a password.", DefaultValueFactory = _ => "127.0.0.1" };
-        var port = Number("--port", "TCP port; 0 takes a free one and prints it.", 8000, 0, 65_535);
-        var slots = Number("--slots", "Texts that are generated at once.", 8, 1, 4096);
-        var waiting = Number("--max-waiting", "Texts that wait for a slot; a request beyond is answered with 429.", 64, 0, 1_000_000);
-        var context = Number("--context-length", "Tokens of a prompt and its answer together; the model's positions where those are fewer.", 4096, 2, 1 << 24);
-        var threads = Number("--threads", "Threads on the CPU; 0 takes one for each core.", 0, 0, 1024);
-        var device = new Option<string>("--device") { Description = "auto, cpu or cuda:N.", DefaultValueFactory = _ => "auto" };
+        var port = NumberOption.Of("--port", "TCP port; 0 takes a free one and prints it.", 8000, 0, 65_535);
+        var slots = NumberOption.Of("--slots", "Texts that are generated at once.", 8, 1, 4096);
+        var waiting = NumberOption.Of("--max-waiting", "Texts that wait for a slot; a request beyond is answered with 429.", 64, 0, 1_000_000);
+        var context = NumberOption.Of("--context-length", "Tokens of a prompt and its answer together; the model's positions where those are fewer.", 4096, 2, 1 << 24);
         var command = new Command("serve", "Serve a model over HTTP as the OpenAI API: /v1/completions, /v1/chat/completions, /v1/models; /health and /metrics. SIGTERM and Ctrl-C end it after the texts under way.")
         {
-            model, tokenizer, name, host, port, slots, waiting, context, threads, device,
+            name, host, port, slots, waiting, context,
         };
+        model.AddTo(command);
         host.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string>() is var text and not ("*" or "localhost") && !IPAddress.TryParse(text, out _))
@@ -38,15 +36,14 @@ internal static class ServeCommand
         });
         command.SetAction((parsed, _) =>
         {
-            var path = parsed.GetRequiredValue(model);
+            var path = model.PathOf(parsed);
             return ServeAsync(
                 new ServeOptions
                 {
                     ModelPath = path,
                     Name = parsed.GetValue(name) ?? Path.GetFileName(Path.GetFullPath(path).TrimEnd('/')),
-                    Tokenizer = parsed.GetValue(tokenizer),
-                    Device = parsed.GetRequiredValue(device),
-                    Threads = parsed.GetValue(threads),
+                    Tokenizer = model.TokenizerOf(parsed),
+                    Compute = model.ComputeOf(parsed),
                     Slots = parsed.GetValue(slots),
                     MaxWaiting = parsed.GetValue(waiting),
                     ContextLength = parsed.GetValue(context),
@@ -89,16 +86,5 @@ internal static class ServeCommand
             if (!signal.TrySetResult())
                 StopSignals.Exit(ExitCodes.StoppedBy(15)); // a second signal ends at once
         }
-    }
-
-    private static Option<int> Number(string name, string description, int otherwise, int minimum, int maximum)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && int.TryParse(result.Tokens[0].Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && (value < minimum || value > maximum))
-                result.AddError($"{name} must be a whole number from {minimum} to {maximum}, was {value}");
-        });
-        return option;
     }
 }

@@ -14,7 +14,7 @@ internal static class TokenizeCommand
     {
         var model = new Option<string>("--tokenizer", "-t")
         {
-            Description = "SentencePiece unigram model.",
+            Description = "SentencePiece model, or a tokenizer.json.",
             HelpName = "file",
             Required = true,
         };
@@ -30,7 +30,7 @@ internal static class TokenizeCommand
     }
 
     /// <summary>Each line becomes its ids; an empty line stays one. Everything up to the line feed is text, as for spm_encode.</summary>
-    internal static LineFilter.Line Encode(UnigramTokenizer tokenizer)
+    internal static LineFilter.Line Encode(TextTokenizer tokenizer)
     {
         var encoder = tokenizer.CreateEncoder();
         var ids = new TokenBuffer();
@@ -50,7 +50,7 @@ internal static class TokenizeCommand
 
     /// <summary>Each line of ids becomes its text.</summary>
     /// <remarks>Throws <see cref="UserErrorException"/> at what is no id, with its line.</remarks>
-    internal static LineFilter.Line Decode(UnigramTokenizer tokenizer)
+    internal static LineFilter.Line Decode(TextTokenizer tokenizer)
     {
         var number = 0L;
         return (line, output) =>
@@ -74,11 +74,11 @@ internal static class TokenizeCommand
         };
     }
 
-    internal static UnigramTokenizer Load(string path)
+    internal static TextTokenizer Load(string path)
     {
         try
         {
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         catch (InvalidDataException mistake)
         {
@@ -86,7 +86,7 @@ internal static class TokenizeCommand
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new UserErrorException($"--tokenizer: '{path}' cannot be read: {failure.Message.TrimEnd('.')}; give a SentencePiece .model file.");
+            throw new UserErrorException($"--tokenizer: '{path}' cannot be read: {failure.Message.TrimEnd('.')}; give a SentencePiece .model file or a tokenizer.json.");
         }
     }
 

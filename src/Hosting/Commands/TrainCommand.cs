@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Streaming.Actors;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Generation;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Runs;
 using Streaming.Hosting.TensorBoard;
@@ -31,8 +32,14 @@ internal static class TrainCommand
             Description = "auto: go on from the newest whole checkpoint of the run's folder; never: start anew; or a checkpoint's folder.",
             HelpName = "auto|never|folder",
         };
+        var origin = new Option<string?>("--base", "-b")
+        {
+            Description = "Model to begin from, for tuning: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers. Sets model.weights, model.config and data.tokenizer; the optimiser begins anew.",
+            HelpName = "folder",
+        };
         configuration.AddTo(command);
         command.Add(resume);
+        command.Add(origin);
         command.SetAction((parsed, _) =>
         {
             var point = parsed.GetValue(resume);
@@ -40,12 +47,27 @@ internal static class TrainCommand
             RunOptions options;
             using (StartTrace.Phase("configuration"))
             {
-                settings = configuration.Load(parsed, point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")]);
+                Assignment[] resumed = point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")];
+                settings = configuration.Load(parsed, [.. resumed, .. BaseOf(parsed.GetValue(origin))]);
                 options = RunOptionsBuilder.Build(settings);
             }
             LibtorchRuntime.BeginLoad(options.Training.Libtorch); // it loads while the host starts
             return TrainAsync(settings, options, Screen.ForConsole(settings.Get(Keys.LogFormat), settings.Get(Keys.LogLevel)));
         });
+    }
+
+    /// <exception cref="UserErrorException">The folder holds no usable model.</exception>
+    private static IEnumerable<Assignment> BaseOf(string? path)
+    {
+        if (path is null)
+            return [];
+        var folder = ModelFolder.Open(path, tokenizer: null, option: "--base");
+        return
+        [
+            new($"{Keys.Weights.Path}={folder.Path}", "--base"),
+            new($"{Keys.ModelConfig.Path}={Path.Combine(folder.Path, "config.json")}", "--base"),
+            new($"{Keys.Tokenizer.Path}={folder.TokenizerPath}", "--base"),
+        ];
     }
 
     private static async Task<int> TrainAsync(Settings settings, RunOptions options, Screen screen)

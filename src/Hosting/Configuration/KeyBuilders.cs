@@ -32,6 +32,9 @@ internal static partial class Keys
     [GeneratedRegex(@"^(auto|cpu|cuda(:\d{1,3})?)$")]
     private static partial Regex DeviceForm();
 
+    [GeneratedRegex(@"^[^.]+(\.[^.]+)*$")]
+    private static partial Regex FieldForm();
+
     [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{1,100}$")]
     internal static partial Regex NameForm();
 

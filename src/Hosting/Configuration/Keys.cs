@@ -1,10 +1,12 @@
 using Microsoft.Extensions.Logging;
+using Streaming.Hosting.Configuration.Hocon;
 using Streaming.Hosting.Metrics;
 using Streaming.Hosting.Terminal;
 using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.Instructions;
 using Level = Microsoft.Extensions.Logging.LogLevel;
 
 namespace Streaming.Hosting.Configuration;
@@ -55,7 +57,7 @@ internal static partial class Keys
         recipe: "config_name");
 
     public static readonly Key<string> Weights = File("model.weights", "random", PathRole.Input, ["random"],
-        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it, or with LoRA adapters as PEFT does, which are merged into the model that they name.",
+        "Weights to start from: drawn from training.seed, or a folder with model.safetensors as Transformers writes it, or with LoRA adapters as PEFT does, which are merged into the model that they name (train --base sets this, model.config and data.tokenizer at once).",
         recipe: "model_name_or_path");
 
     // data
@@ -68,8 +70,11 @@ internal static partial class Keys
         + "name is needed; weight is 1; epochs, cleaning and duplicates are those of all sources where left out.",
         recipe: "train_file");
 
+    public static readonly Key<bool> HoldsInstructions = Add(new ChoiceKind<bool>(("text", false), ("instructions", true)), "data.format", "text",
+        "What the sources hold: running text, or records of instructions with their answers (docs/instructions.md), which are neither normalised nor cleaned, packed whole, and do not see each other.");
+
     public static readonly Key<string> Tokenizer = File("data.tokenizer", "samples/tokenizer.model", PathRole.Input,
-        "SentencePiece model; its vocabulary must fit the model's vocab_size.",
+        "SentencePiece model (unigram or byte pairs) or a tokenizer.json of Hugging Face; its vocabulary must fit the model's vocab_size.",
         recipe: "tokenizer_name");
 
     public static readonly Key<bool> Normalize = Switch("data.normalize", "true",
@@ -129,6 +134,42 @@ internal static partial class Keys
 
     public static readonly Key<string> TokenCache = File("data.token-cache", "none", PathRole.Output, ["none"],
         "Folder in which the blocks of each source are kept as they stream by, so that later epochs read them in an order shuffled over the whole source, and resumes at the disk's speed; two or four bytes a token.");
+
+    // instructions
+
+    public static readonly Key<string> PromptWithInput = Add(new TextKind("text that holds {instruction} and {input}"), "instructions.prompt-with-input",
+        HoconWriter.Quote(InstructionTemplate.Recipe.WithInput),
+        "Form of a prompt up to its answer, for records with an input. A begin, end or padding piece of the tokenizer that is spelled out here stands for its token. Checkpoints carry both forms: generate, serve and evaluate ask in them.",
+        recipe: "INPUT_PROMPT");
+
+    public static readonly Key<string> PromptWithoutInput = Add(new TextKind("text that holds {instruction}"), "instructions.prompt-without-input",
+        HoconWriter.Quote(InstructionTemplate.Recipe.WithoutInput),
+        "The same for records without one.",
+        recipe: "NO_INPUT_PROMPT");
+
+    public static readonly Key<bool> LossOnAnswer = Add(new ChoiceKind<bool>(("answer", true), ("all", false)), "instructions.loss", "answer",
+        "What is predicted: the answer with its end, or the prompt too, as the recipe does.");
+
+    public static readonly Key<LongRecords> LongRecords = Add(
+        new ChoiceKind<LongRecords>(("cut", Streams.Instructions.LongRecords.Cut), ("drop", Streams.Instructions.LongRecords.Drop)), "instructions.longer-than-block", "cut",
+        "What becomes of a record that is longer than data.block-size: its answer is cut at its end, or the record is left out, as one is in any case whose prompt alone fills a block. Both are counted.");
+
+    public static readonly Key<string> InstructionField = Add(new TextKind("a name, or names with dots between them", FieldForm()), "instructions.instruction-field", "instruction",
+        "Field of a record that says what to do.");
+
+    public static readonly Key<string> InputField = Add(new TextKind("a name, or names with dots between them", FieldForm()), "instructions.input-field", "input",
+        "Field with the text that the instruction is about; a record may lack it.");
+
+    public static readonly Key<string> OutputField = Add(new TextKind("a name, or names with dots between them", FieldForm()), "instructions.output-field", "output",
+        "Field with the answer.");
+
+    public static readonly Key<double> InstructionsHeldOut = Add(new NumberKind(0, 1, belowMaximum: true), "instructions.validation-fraction", "0.1",
+        "Share of the records that is held out for evaluation, by data.validation-rule; it takes the place of data.validation-fraction.",
+        unit: "share", recipe: "validation_split_percentage (in percent)");
+
+    public static readonly Key<bool> ShuffleInstructions = Switch("instructions.shuffle", "true",
+        "Put the records in another order each epoch, by training.seed: all of them, as far as data.shuffle-megabytes go.");
+
     // tokenizer
 
     public static readonly Key<string> TokenizerDirectory = File("tokenizer.directory", "runs/tokenizer", PathRole.Output,

@@ -55,10 +55,12 @@ internal static class TaskEvaluation
         var batch = new DecodingBatch(decoder);
         foreach (var record in records)
         {
-            var ids = model.Encode(prompt.Format(record));
+            var ids = prompt.Encode(record, model);
             if (ids.Length > decoder.ContextLength - maxNewTokens) // a long prompt loses its beginning, as with lm-evaluation-harness
                 ids = ids[^Math.Max(1, decoder.ContextLength - maxNewTokens)..];
-            batch.Add(new Reply(ids, new GenerationOptions { MaxNewTokens = maxNewTokens, EndTokens = model.EndTokens }, model, text =>
+            // An instruction's answer ends where the model ends it; others are lines of a form.
+            string[] stops = record.IsInstruction ? [] : ["\n"];
+            batch.Add(new Reply(ids, new GenerationOptions { MaxNewTokens = maxNewTokens, EndTokens = model.EndTokens }, model, stops, text =>
             {
                 var given = Normalize(text);
                 exact += record.Answers.Any(answer => Normalize(answer) == given) ? 1 : 0;
@@ -84,7 +86,8 @@ internal static class TaskEvaluation
         return 2.0 * common / (right.Length + given.Length);
     }
 
-    private sealed class Reply(int[] prompt, GenerationOptions options, ModelFolder model, Action<string> onEnd) : TextContinuation(prompt, options, model.Tokenizer, ["\n"])
+    private sealed class Reply(int[] prompt, GenerationOptions options, ModelFolder model, string[] stops, Action<string> onEnd)
+        : TextContinuation(prompt, options, model.Tokenizer, stops)
     {
         private readonly StringBuilder _text = new();
 

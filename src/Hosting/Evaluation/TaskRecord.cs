@@ -1,11 +1,13 @@
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Evaluation;
 
 /// <summary>
 /// One question of a task. Shapes that are read: JCommonsenseQA's (<c>question</c>, <c>choice0</c> …, <c>label</c>), the same
-/// with a list <c>choices</c>; JSQuAD's (<c>question</c>, <c>context</c>, <c>answers.text</c>), and plain <c>answer</c>.
+/// with a list <c>choices</c>; JSQuAD's (<c>question</c>, <c>context</c>, <c>answers.text</c>), plain <c>answer</c>; and
+/// databricks-dolly-15k-ja's (<c>instruction</c>, <c>input</c>, <c>output</c>).
 /// </summary>
 /// <param name="Choices">What is chosen among; empty where the answer is generated.</param>
 /// <param name="Label">Index of the right choice; -1 without choices.</param>
@@ -13,6 +15,12 @@ namespace Streaming.Hosting.Evaluation;
 internal sealed record TaskRecord(string Question, string Context, IReadOnlyList<string> Choices, int Label, IReadOnlyList<string> Answers)
 {
     public bool IsChoice => Choices.Count > 0;
+
+    /// <summary>The question is an instruction and the context its input: it is put in the template in which the model was tuned.</summary>
+    public bool IsInstruction { get; init; }
+
+    /// <summary>A record of instructions as a question.</summary>
+    public static TaskRecord Of(InstructionRecord record) => new(record.Instruction, record.Input, [], -1, [record.Answer]) { IsInstruction = true };
 
     /// <summary>What a worked example shows as the answer.</summary>
     public string Answer => IsChoice ? Choices[Label] : Answers[0];
@@ -45,6 +53,10 @@ internal sealed record TaskRecord(string Question, string Context, IReadOnlyList
         {
             using var json = JsonDocument.Parse(line);
             var root = json.RootElement;
+            if (root.ValueKind == JsonValueKind.Object && Text(root, "instruction") is { } instruction)
+                return Text(root, "output") is { } output
+                    ? Of(new InstructionRecord(instruction, Text(root, "input") ?? "", output))
+                    : throw Wrong(place, "it has an 'instruction' and no text 'output'");
             if (root.ValueKind != JsonValueKind.Object || Text(root, "question") is not { } question)
                 throw Wrong(place, "it has no text 'question'");
             var context = Text(root, "context") ?? "";

@@ -9,30 +9,32 @@ using Streaming.Model.Parameters;
 
 namespace Streaming.Hosting.Generation;
 
-/// <summary>Opens a model on the device that was asked for: <c>auto</c> (a GPU where one can do it, else the CPU), <c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
+/// <summary>Opens a model on the device that was asked for.</summary>
 internal static class Decoders
 {
     /// <param name="model">The folder.</param>
-    /// <param name="device">The device.</param>
+    /// <param name="compute">The device.</param>
     /// <param name="slots">Texts at once.</param>
     /// <param name="contextLength">Tokens of a text at most.</param>
-    /// <param name="threads">Threads on the CPU; 0 takes one for each core.</param>
     /// <exception cref="UserErrorException">The weights are damaged, or the device cannot do it.</exception>
-    public static IDecoder Open(ModelFolder model, string device, int slots, int contextLength, int threads = 0) => Choose(device,
-        () => HostDecoder.Open(model.Path, slots, contextLength, threads),
+    public static IDecoder Open(ModelFolder model, ComputeOptions compute, int slots, int contextLength) => Choose(compute,
+        () => HostDecoder.Open(model.Path, slots, contextLength, compute.Threads),
         ordinal => GpuDecoder.Open(model.Path, slots, contextLength, ordinal));
 
     /// <summary>A model with weights from anywhere; the rest as in <see cref="Open"/>.</summary>
-    public static IDecoder Copy(MistralConfig config, IWeightSource weights, string device, int slots, int contextLength, int threads = 0) => Choose(device,
-        () => HostDecoder.Copy(config, weights, slots, contextLength, threads),
+    public static IDecoder Copy(MistralConfig config, IWeightSource weights, ComputeOptions compute, int slots, int contextLength) => Choose(compute,
+        () => HostDecoder.Copy(config, weights, slots, contextLength, compute.Threads),
         ordinal => GpuDecoder.Copy(config, weights, slots, contextLength, ordinal));
 
-    private static IDecoder Choose(string device, Func<IDecoder> onCpu, Func<int, IDecoder> onGpu)
+    private static IDecoder Choose(ComputeOptions compute, Func<IDecoder> onCpu, Func<int, IDecoder> onGpu)
     {
+        var device = compute.Device;
         try
         {
+            RequireLibtorch(compute.Libtorch);
             if (device == "cpu" || (device == "auto" && !Devices.DriverSeesGpu))
                 return onCpu();
+            LoadLibtorch(compute.Libtorch);
             if (device == "auto")
                 return TryOnGpu(onGpu) ?? onCpu();
             var ordinal = 0;
@@ -52,6 +54,34 @@ internal static class Decoders
         catch (ModelException mistake)
         {
             throw new UserErrorException($"--model: {mistake.Message.TrimEnd('.')}.");
+        }
+    }
+
+    /// <summary>One that somebody named must be there, whether a GPU needs it or not.</summary>
+    private static void RequireLibtorch(string libtorch)
+    {
+        try
+        {
+            LibtorchRuntime.Check(libtorch);
+        }
+        catch (LibtorchException refusal)
+        {
+            throw new UserErrorException($"--libtorch: {refusal.Message.TrimEnd('.')}.");
+        }
+    }
+
+    /// <summary>Before anything looks for a libtorch by itself.</summary>
+    private static void LoadLibtorch(string libtorch)
+    {
+        if (libtorch == "auto")
+            return;
+        try
+        {
+            LibtorchRuntime.Load(libtorch);
+        }
+        catch (LibtorchException refusal)
+        {
+            throw new UserErrorException($"--libtorch: {refusal.Message.TrimEnd('.')}.");
         }
     }
 

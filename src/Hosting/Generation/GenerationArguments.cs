@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
 using Streaming.Model.Generation;
 
@@ -7,17 +8,17 @@ namespace Streaming.Hosting.Generation;
 /// <summary>The command line's options for how texts go on. What is left out is the recipe's: drawn, temperature 0.9, top-k 50, top-p 0.95.</summary>
 internal sealed class GenerationArguments
 {
-    private readonly Option<int> _maxNewTokens = Number("--max-new-tokens", "Tokens to add at most.", 256);
-    private readonly Option<int> _minNewTokens = Number("--min-new-tokens", "Tokens before which the text does not end.", 0);
+    private readonly Option<int> _maxNewTokens = NumberOption.Of("--max-new-tokens", "Tokens to add at most.", 256);
+    private readonly Option<int> _minNewTokens = NumberOption.Of("--min-new-tokens", "Tokens before which the text does not end.", 0);
     private readonly Option<bool> _greedy = new("--greedy") { Description = "Take the most probable token each time instead of drawing one; with beams, search without drawing." };
-    private readonly Option<double> _temperature = Number("--temperature", "Divides the scores before the draw; 0 is greedy.", 0.9);
-    private readonly Option<int> _topK = Number("--top-k", "Draw among so many of the most probable tokens; 0 among all.", 50);
-    private readonly Option<double> _topP = Number("--top-p", "Draw among the fewest tokens that make up this share of the probability.", 0.95);
-    private readonly Option<double> _minP = Number("--min-p", "Draw among tokens of at least this share of the highest probability.", 0.0);
-    private readonly Option<double> _repetitionPenalty = Number("--repetition-penalty", "Makes tokens that the text already holds less probable; 1 does not.", 1.0);
-    private readonly Option<int> _noRepeat = Number("--no-repeat-ngram-size", "No sequence of so many tokens comes twice; 0 allows it.", 0);
-    private readonly Option<int> _beams = Number("--num-beams", "Texts that are followed at once; 1 is no beam search.", 1);
-    private readonly Option<double> _lengthPenalty = Number("--length-penalty", "Beams: exponent of the length that a text's log probability is divided by.", 1.0);
+    private readonly Option<double> _temperature = NumberOption.Of("--temperature", "Divides the scores before the draw; 0 is greedy.", 0.9);
+    private readonly Option<int> _topK = NumberOption.Of("--top-k", "Draw among so many of the most probable tokens; 0 among all.", 50);
+    private readonly Option<double> _topP = NumberOption.Of("--top-p", "Draw among the fewest tokens that make up this share of the probability.", 0.95);
+    private readonly Option<double> _minP = NumberOption.Of("--min-p", "Draw among tokens of at least this share of the highest probability.", 0.0);
+    private readonly Option<double> _repetitionPenalty = NumberOption.Of("--repetition-penalty", "Makes tokens that the text already holds less probable; 1 does not.", 1.0);
+    private readonly Option<int> _noRepeat = NumberOption.Of("--no-repeat-ngram-size", "No sequence of so many tokens comes twice; 0 allows it.", 0);
+    private readonly Option<int> _beams = NumberOption.Of("--num-beams", "Texts that are followed at once; 1 is no beam search.", 1);
+    private readonly Option<double> _lengthPenalty = NumberOption.Of("--length-penalty", "Beams: exponent of the length that a text's log probability is divided by.", 1.0);
     private readonly Option<string> _earlyStopping = new("--early-stopping") { Description = "Beams: when the search ends, as in Transformers.", DefaultValueFactory = _ => "false" };
     private readonly Option<string[]> _badWords = new("--bad-word") { Description = "A text that never comes. Repeatable.", HelpName = "text", DefaultValueFactory = _ => [] };
     private readonly Option<string[]> _stops = new("--stop") { Description = "A text that ends the output and is not shown. Repeatable.", HelpName = "text", DefaultValueFactory = _ => [] };
@@ -81,7 +82,4 @@ internal sealed class GenerationArguments
         var from = model.BeginsWithBos && ids.Length > 0 ? 1 : 0;
         return ids.Length > from ? ids[from..] : throw new UserErrorException($"--bad-word '{word}' has no tokens; give a text that has some.");
     }
-
-    private static Option<T> Number<T>(string name, string description, T otherwise) =>
-        new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
 }

@@ -1,20 +1,25 @@
+using Streaming.Hosting.Configuration;
 using Streaming.Model;
 using Streaming.Model.Export;
 using Streaming.Streams.Tokenization;
 
 namespace Streaming.Hosting.Generation;
 
-/// <summary>A SentencePiece unigram model as llama.cpp reads it: its tokenizer <c>t5</c>, which is the unigram algorithm.</summary>
+/// <summary>A SentencePiece model as llama.cpp reads it: its tokenizer <c>t5</c> is the unigram algorithm, <c>llama</c> that of byte pairs.</summary>
 internal static class GgufTokenizer
 {
     private const int Unused = 5;
 
-    public static void Add(GgufFile file, string tokenizerPath, UnigramTokenizer tokenizer, MistralConfig model)
+    public static void Add(GgufFile file, string tokenizerPath, TextTokenizer tokenizer, MistralConfig model)
     {
+        if (tokenizer is JsonTokenizer)
+            throw new UserErrorException($"--format gguf needs a SentencePiece model, and {tokenizerPath} is a tokenizer.json; give the model's tokenizer.model with --tokenizer.");
         var table = VocabularyTable.Read(tokenizerPath);
+        if (table is { IsBytePair: true, CompiledRules.Length: > 0 })
+            throw new UserErrorException($"--format gguf: {tokenizerPath} joins byte pairs after normalising by rules of its own, which llama.cpp does not apply to byte pairs; export with --format transformers.");
         // A model may have more ids than its tokenizer; llama.cpp wants a piece for each.
         var more = Math.Max(0, model.VocabularySize - table.Pieces.Count);
-        file.Add("tokenizer.ggml.model", "t5");
+        file.Add("tokenizer.ggml.model", table.IsBytePair ? "llama" : "t5");
         file.Add("tokenizer.ggml.pre", "default");
         file.Add("tokenizer.ggml.tokens", [.. table.Pieces, .. Enumerable.Range(table.Pieces.Count, more).Select(id => $"[PAD{id}]")]);
         file.Add("tokenizer.ggml.scores", [.. table.Scores, .. Enumerable.Repeat(-10_000f, more)]);

@@ -78,7 +78,7 @@ internal sealed class PromptRun(ModelFolder model, IDecoder decoder, GenerationO
         }
     }
 
-    private Streaming.Streams.Tokenization.UnigramTokenizer Tokenizer => model.Tokenizer;
+    private Streaming.Streams.Tokenization.TextTokenizer Tokenizer => model.Tokenizer;
 
     private IReadOnlyList<string> Stops => stops;
 }

@@ -8,7 +8,7 @@ namespace Streaming.Hosting.Generation;
 /// <param name="options">How it goes on.</param>
 /// <param name="tokenizer">Turns tokens into text.</param>
 /// <param name="stops">Strings that end the text and are not shown.</param>
-internal class TextContinuation(int[] prompt, GenerationOptions options, UnigramTokenizer tokenizer, IReadOnlyList<string> stops) : TextRequest(prompt, options)
+internal class TextContinuation(int[] prompt, GenerationOptions options, TextTokenizer tokenizer, IReadOnlyList<string> stops) : TextRequest(prompt, options)
 {
     private readonly IncrementalDecoder _decoder = DecoderAfter(tokenizer, prompt);
     private readonly StopStrings _stops = new(stops);
@@ -39,7 +39,7 @@ internal class TextContinuation(int[] prompt, GenerationOptions options, Unigram
     }
 
     /// <summary>The text of tokens that were added all at once, by beams.</summary>
-    public static string Text(UnigramTokenizer tokenizer, ReadOnlySpan<int> prompt, ReadOnlySpan<int> added, IReadOnlyList<string> stops, out bool isStopped)
+    public static string Text(TextTokenizer tokenizer, ReadOnlySpan<int> prompt, ReadOnlySpan<int> added, IReadOnlyList<string> stops, out bool isStopped)
     {
         var decoder = DecoderAfter(tokenizer, prompt);
         var watch = new StopStrings(stops);
@@ -61,7 +61,7 @@ internal class TextContinuation(int[] prompt, GenerationOptions options, Unigram
     }
 
     /// <summary>The decoder must know what came before: a space at the beginning of a text is not shown.</summary>
-    private static IncrementalDecoder DecoderAfter(UnigramTokenizer tokenizer, ReadOnlySpan<int> prompt)
+    private static IncrementalDecoder DecoderAfter(TextTokenizer tokenizer, ReadOnlySpan<int> prompt)
     {
         var decoder = tokenizer.CreateDecoder();
         foreach (var token in prompt)

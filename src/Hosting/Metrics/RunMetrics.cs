@@ -20,7 +20,7 @@ internal sealed class RunMetrics : IRunObserver
     private readonly Counter _skippedBatches, _evaluationFailures, _restarts, _nonFinite, _commands;
     private readonly Gauge _checkpointStall, _paused, _lastStep, _configuredRate;
     private readonly Gauge _step, _maxSteps, _loss, _learningRate, _gradientNorm, _parameters;
-    private readonly Gauge _evaluationLoss, _evaluationPerplexity, _checkpointStep, _checkpointBytes, _checkpointSeconds, _checkpointAge;
+    private readonly Gauge _evaluationLoss, _evaluationPerplexity, _checkpointStep, _checkpointBytes, _checkpointSeconds, _checkpointRate, _checkpointAge;
     private readonly Counter _steps, _skippedSteps, _tokens, _dataWait, _evaluations, _checkpoints, _checkpointFailures, _rollbacks;
     private readonly Histogram _stepDuration;
 
@@ -75,6 +75,7 @@ internal sealed class RunMetrics : IRunObserver
         _checkpointStep = metrics.CreateGauge("streaming_checkpoint_step", "Step of the newest checkpoint.");
         _checkpointBytes = metrics.CreateGauge("streaming_checkpoint_size_bytes", "Size of the newest checkpoint.");
         _checkpointSeconds = metrics.CreateGauge("streaming_checkpoint_duration_seconds", "Wall time of writing the newest checkpoint.");
+        _checkpointRate = metrics.CreateGauge("streaming_checkpoint_write_bytes_per_second", "Rate at which the newest checkpoint was written and read back.");
         _checkpointAge = metrics.CreateGauge("streaming_checkpoint_age_seconds", "Time since the newest checkpoint of this process, or since its start where there is none yet.");
         _rollbacks = metrics.CreateCounter("streaming_rollbacks_total", "Returns to the last checkpoint after a failure.");
 
@@ -109,6 +110,7 @@ internal sealed class RunMetrics : IRunObserver
                 _checkpointStep.Set(written.Step);
                 _checkpointBytes.Set(written.Bytes);
                 _checkpointSeconds.Set(written.Elapsed.TotalSeconds);
+                _checkpointRate.Set(written.BytesPerSecond);
                 _checkpointStall.Set(written.Stall.TotalSeconds);
                 _safeSince = _time.GetTimestamp();
                 break;

@@ -49,13 +49,16 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
     public int StepsSeen => Volatile.Read(ref _stepsSeen);
 
     /// <summary>Starts a process that goes on with the run.</summary>
-    public Process Start()
+    /// <param name="environment">Variables that it has beside those of this process.</param>
+    public Process Start(params ReadOnlySpan<(string Name, string Value)> environment)
     {
         var (program, first) = Program();
         _stepsSeen = 0;
         var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach (var argument in (string[])[.. first, "train", .. arguments, "--set", $"run.directory={JsonSerializer.Serialize(folder)}"])
             start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
         process.StandardInput.Close();
         var log = TextWriter.Synchronized(new StreamWriter(new FileStream(Log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true });

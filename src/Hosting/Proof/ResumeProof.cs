@@ -22,6 +22,10 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
     private readonly Dictionary<string, DateTimeOffset> _verified = [];
     private readonly Dictionary<string, int> _moments = [];
     private int _read, _unreadable;
+    private bool _hadLatest;
+
+    /// <summary>Processes that were killed in the middle of their work.</summary>
+    public int Kills { get; private set; }
 
     /// <returns>Whether nothing was lost and nothing repeated.</returns>
     /// <exception cref="UserErrorException">One of the runs failed by itself.</exception>
@@ -30,18 +34,18 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         var (startup, whole) = await RunPlainAsync(cancellation).ConfigureAwait(false);
         screen.WriteLine($"plain run: {steps} steps in {Quantity.Time(whole)}, the first after {Quantity.Time(startup)}");
         var schedule = new KillSchedule(seed, startup, (whole - startup) / steps);
-        var done = 0;
         var finished = false;
-        while (done < kills && !finished)
+        while (Kills < kills && !finished)
         {
-            finished = await KillOnceAsync(schedule.Next(steps - killed.Step, kills - done), cancellation).ConfigureAwait(false) is { } moment
-                ? !Count(moment, ++done, kills)
-                : killed.Step >= steps;
+            if (await KillOnceAsync(schedule.Next(steps - killed.Step, kills - Kills), cancellation).ConfigureAwait(false) is { } moment)
+                Count(moment, kills);
+            else
+                finished = killed.Step >= steps;
         }
         while (!finished)
             finished = await EndAsync(killed, cancellation).ConfigureAwait(false);
         VerifyCheckpoints();
-        return Report(done, kills);
+        return Report(kills);
     }
 
     private async Task<(TimeSpan Startup, TimeSpan Whole)> RunPlainAsync(CancellationToken cancellation)
@@ -115,14 +119,14 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         return true;
     }
 
-    private bool Count(string moment, int done, int kills)
+    private void Count(string moment, int kills)
     {
+        Kills++;
         _moments[moment] = _moments.GetValueOrDefault(moment) + 1;
-        screen.WriteLine($"kill {done} of {kills}: {moment}, at step {killed.Step}");
-        return true;
+        screen.WriteLine($"kill {Kills} of {kills}: {moment}, at step {killed.Step}");
     }
 
-    /// <summary>Every checkpoint that bears a checkpoint's name is whole, whatever was going on.</summary>
+    /// <summary>Every checkpoint that bears a checkpoint's name is whole, whatever was going on, and <c>latest</c>, once there, stays.</summary>
     private void VerifyCheckpoints()
     {
         if (!Directory.Exists(killed.CheckpointsPath))
@@ -130,8 +134,9 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         foreach (var folder in Directory.GetDirectories(killed.CheckpointsPath, "step-*").Append(Path.Combine(killed.CheckpointsPath, "latest")))
         {
             var isLatest = Path.GetFileName(folder) == "latest";
-            if (isLatest && DurableFiles.Target(folder) is null)
+            if (isLatest && DurableFiles.Target(folder) is null && !_hadLatest)
                 continue; // it is set once the first checkpoint has its name
+            _hadLatest |= isLatest;
             var written = Directory.Exists(folder) ? Directory.GetLastWriteTimeUtc(folder) : DateTimeOffset.MinValue;
             if (!isLatest && _verified.GetValueOrDefault(folder) == written)
                 continue;
@@ -149,13 +154,13 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         }
     }
 
-    private bool Report(int done, int kills)
+    private bool Report(int kills)
     {
         var findings = RunComparison.Compare(plain, killed);
         screen.WriteLine();
-        screen.WriteLine($"killed run: {steps} steps, {done} kills: {string.Join(", ", _moments.Select(moment => $"{moment.Value} {moment.Key}"))}");
-        if (done < kills)
-            screen.WriteLine($"the run was done before {kills - done} of the kills: raise --steps for more");
+        screen.WriteLine($"killed run: {steps} steps, {Kills} kills: {string.Join(", ", _moments.Select(moment => $"{moment.Value} {moment.Key}"))}");
+        if (Kills < kills)
+            screen.WriteLine($"the run was done before {kills - Kills} of the kills: raise --steps for more");
         foreach (var finding in findings)
             screen.WriteLine($"  {finding.Part,-18} {(finding.IsEqual ? "equal" : "DIFFERENT"),-10} {finding.Detail}");
         screen.WriteLine($"  {"checkpoints",-18} {(_unreadable == 0 ? "whole" : "DAMAGED"),-10} {_read} read after the kills, {_unreadable} unreadable");

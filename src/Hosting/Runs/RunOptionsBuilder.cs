@@ -50,17 +50,19 @@ internal static class RunOptionsBuilder
 
     /// <param name="settings">The configuration.</param>
     /// <param name="onNotice">As <see cref="PipelineOptions.OnNotice"/>.</param>
+    /// <exception cref="UserErrorException">The keys do not fit each other.</exception>
     public static PipelineOptions BuildData(Settings settings, Action<string>? onNotice = null) => new()
     {
+        Instructions = settings.Get(Keys.HoldsInstructions) ? InstructionKeys.Build(settings) : null,
         Sources = [.. settings.Get(Keys.Sources).Select(entry => BuildSource(entry, settings))],
         Tokenizer = settings.Get(Keys.Tokenizer),
         BlockSize = settings.GetInt32(Keys.BlockSize),
         Rows = settings.GetInt32(Keys.BatchSize),
         Normalize = settings.Get(Keys.Normalize),
         AppendEndOfSentence = settings.Get(Keys.AppendEndOfSentence),
-        ValidationFraction = settings.Get(Keys.ValidationFraction),
+        ValidationFraction = settings.Get(settings.Get(Keys.HoldsInstructions) ? Keys.InstructionsHeldOut : Keys.ValidationFraction),
         ValidationRule = settings.Get(Keys.HeldOutRule),
-        Shuffle = settings.GetInt32(Keys.ShuffleDocuments) is var documents and > 0
+        Shuffle = DocumentsShuffled(settings) is var documents and > 0
             ? new ShuffleOptions { Documents = documents, Bytes = settings.Get(Keys.ShuffleMegabytes) << 20, Seed = settings.Get(Keys.Seed) }
             : null,
         DocumentMask = settings.Get(Keys.DocumentMask),
@@ -71,6 +73,11 @@ internal static class RunOptionsBuilder
         OnNotice = onNotice,
     };
 
+    /// <summary>Documents of a window; records of instructions all together.</summary>
+    private static int DocumentsShuffled(Settings settings) => !settings.Get(Keys.HoldsInstructions)
+        ? settings.GetInt32(Keys.ShuffleDocuments)
+        : settings.Get(Keys.ShuffleInstructions) ? int.MaxValue : 0;
+
     private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()
     {
         Name = entry.Name,
@@ -79,7 +86,7 @@ internal static class RunOptionsBuilder
         TextField = entry.TextField,
         Weight = entry.Weight,
         Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
-        Cleaning = BuildCleaning(entry, settings),
+        Cleaning = settings.Get(Keys.HoldsInstructions) ? InstructionKeys.RefuseCleaning(entry, BuildCleaning(entry, settings), settings) : BuildCleaning(entry, settings),
     };
 
     /// <summary>Null is the recipe's: short lines of Wikipedia's articles go, nothing else.</summary>

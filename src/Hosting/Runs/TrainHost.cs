@@ -36,7 +36,7 @@ internal static class TrainHost
             .AddProvider(new TerminalLogs(screen));
         builder.Services
             .AddSingleton<IHostLifetime, RunLifetime>()
-            .AddSystemd()
+            .AddSingleton<ISystemdNotifier, SystemdNotifier>() // does nothing where NOTIFY_SOCKET names no socket
             .Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + _beyondTheRun)
             .AddSingleton(Prometheus.Metrics.NewCustomRegistry())
             .AddSingleton(RunOptionsBuilder.BuildMetrics(settings))
@@ -53,7 +53,7 @@ internal static class TrainHost
             .AddSingleton<MetricsServer>(services => new MetricsServer(
                 services.GetRequiredService<MetricsOptions>(), services.GetRequiredService<CollectorRegistry>(), services.GetRequiredService<RunHealth>(),
                 services.GetServices<IEndpoints>()))
-            .AddSingleton(services => Watchdog.ForProcess(settings.Get(Keys.WatchdogTimeout), services.GetService<ISystemdNotifier>(), screen))
+            .AddSingleton(services => Watchdog.ForProcess(settings.Get(Keys.WatchdogTimeout), services.GetRequiredService<ISystemdNotifier>(), screen))
             .AddHostedService(services => services.GetRequiredService<MetricsServer>())
             .AddAkka("streaming", (akka, services) => akka
                 .AddHocon(string.Join('\n', ConfigCommand.FlattenAkka(settings).Select(l => l.Text)), HoconAddMode.Prepend)
@@ -100,10 +100,18 @@ internal static class TrainHost
         };
     }
 
-    /// <summary>The run decides when the process ends: see <see cref="StopSignals"/>.</summary>
-    private sealed class RunLifetime : IHostLifetime
+    /// <summary>
+    /// The run decides when the process ends: see <see cref="StopSignals"/>. systemd learns that the daemon is up and when it goes; the
+    /// library's own lifetime would ask for the parent's name, which the unit's sandbox hides.
+    /// </summary>
+    private sealed class RunLifetime(IHostApplicationLifetime application, ISystemdNotifier systemd) : IHostLifetime
     {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task WaitForStartAsync(CancellationToken cancellationToken)
+        {
+            application.ApplicationStarted.Register(() => systemd.Notify(ServiceState.Ready));
+            application.ApplicationStopping.Register(() => systemd.Notify(ServiceState.Stopping));
+            return Task.CompletedTask;
+        }
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }

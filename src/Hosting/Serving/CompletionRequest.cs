@@ -33,7 +33,7 @@ internal sealed class CompletionRequest
             var worker = hub.Current;
             var parameters = CompletionParameters.Read(fields, isChat, worker.Model.Config, worker.Model.EndTokens);
             var request = new CompletionRequest(parameters, worker.Model);
-            foreach (var (text, ids) in isChat ? [ReadMessages(hub, worker.Model, fields)] : ReadPrompts(worker.Model, fields))
+            foreach (var (text, ids) in isChat ? [ReadMessages(worker.Model, fields)] : ReadPrompts(worker.Model, fields))
                 request.Add(text, ids, worker);
             if (request._texts.Count > worker.MostTexts)
                 throw ApiException.Invalid(isChat ? "n" : "prompt", $"the request asks for {request._texts.Count} texts, this server takes at most {worker.MostTexts} at once; send them in several requests");
@@ -76,7 +76,7 @@ internal sealed class CompletionRequest
         }
     }
 
-    private static (string Text, int[] Ids) ReadMessages(ModelHub hub, ModelFolder model, JsonFields fields)
+    private static (string Text, int[] Ids) ReadMessages(ModelFolder model, JsonFields fields)
     {
         if (!fields.Has("messages") || fields.Get("messages") is not { ValueKind: JsonValueKind.Array } list || list.GetArrayLength() == 0)
             throw ApiException.Invalid("messages", "'messages' must be a list of at least one message, {\"role\": \"user\", \"content\": \"…\"}");
@@ -88,8 +88,7 @@ internal sealed class CompletionRequest
                 throw ApiException.Invalid("messages", $"message {messages.Count + 1} must have a role (system, developer, user or assistant) and a content");
             messages.Add((role.GetString()!, ReadContent(content)));
         }
-        var prompt = hub.Options.Chat.Format(messages);
-        return (prompt, model.Encode(prompt));
+        return ChatPrompt.Of(model, messages);
     }
 
     /// <summary>A text, or a list of parts of which each is a text.</summary>

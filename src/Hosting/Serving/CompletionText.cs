@@ -24,7 +24,7 @@ internal sealed class CompletionText : TextContinuation
     private readonly ChannelWriter<CompletionEvent> _events;
     private readonly List<TokenDetail> _details = [];
     private readonly float[] _logits;
-    private readonly UnigramTokenizer _tokenizer;
+    private readonly TextTokenizer _tokenizer;
 
     public CompletionText(int choice, int[] prompt, string promptText, GenerationOptions options, CompletionParameters parameters, ModelFolder model, ChannelWriter<CompletionEvent> events)
         : base(prompt, options, model.Tokenizer, parameters.Stops)
@@ -86,6 +86,6 @@ internal sealed class CompletionText : TextContinuation
     }
 
     /// <summary>How a token is written in log probabilities: its text; a byte's piece as it is named, so that no two look alike.</summary>
-    public static string Name(UnigramTokenizer tokenizer, int token) =>
-        token < tokenizer.VocabularySize ? tokenizer.IdToPiece(token).Replace('\u2581', ' ') : $"<{token}>";
+    public static string Name(TextTokenizer tokenizer, int token) =>
+        token < tokenizer.VocabularySize ? tokenizer.IdToText(token) : $"<{token}>";
 }

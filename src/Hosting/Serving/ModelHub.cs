@@ -56,7 +56,7 @@ internal sealed class ModelHub(ServeOptions options, Action<string> notice) : IA
     private ModelWorker Load()
     {
         var model = ModelFolder.Open(Options.ModelPath, Options.Tokenizer);
-        var decoder = Decoders.Open(model, Options.Device, Options.Slots, Options.ContextLength, Options.Threads);
+        var decoder = Decoders.Open(model, Options.Compute, Options.Slots, Options.ContextLength);
         var worker = new ModelWorker(model, decoder, Options.MaxWaiting);
         worker.Ended.ContinueWith(
             task => _failed.TrySetException(task.Exception!.InnerExceptions), CancellationToken.None,
@@ -115,8 +115,7 @@ internal sealed record ServeOptions
     public required string Name { get; init; }
 
     public string? Tokenizer { get; init; }
-    public string Device { get; init; } = "auto";
-    public int Threads { get; init; }
+    public ComputeOptions Compute { get; init; } = new();
 
     /// <summary>Texts that are generated at once.</summary>
     public int Slots { get; init; } = 8;
@@ -129,6 +128,4 @@ internal sealed record ServeOptions
 
     /// <summary>How often the path is looked at for a newer checkpoint; null never.</summary>
     public TimeSpan? WatchInterval { get; init; } = TimeSpan.FromSeconds(2);
-
-    public ChatTemplate Chat { get; init; } = ChatTemplate.Recipe;
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 
 namespace Streaming.Hosting.Terminal;
@@ -27,7 +26,7 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
     public static Screen ForConsole(LogFormat format = LogFormat.Text, LogLevel level = LogLevel.Information)
     {
         if (format == LogFormat.Auto)
-            format = SystemdHelpers.IsSystemdService() ? LogFormat.Journal : LogFormat.Text;
+            format = JournalStream.IsStandardOutput() ? LogFormat.Journal : LogFormat.Text;
         var isTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
         // Containers have one stream of lines: what is an error says its level, not its descriptor.
         return new Screen(Console.Out, format == LogFormat.Json ? Console.Out : Console.Error, isTerminal && format == LogFormat.Text ? () => Console.WindowWidth : null)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
 using Streaming.Model.Parameters;
@@ -10,13 +11,13 @@ namespace Streaming.Model.Checkpoints;
 public sealed class Checkpoint
 {
     internal const string Weights = "model.safetensors", Optimizer = "optimizer.safetensors", Config = "config.json";
-    internal const string State = "state.json", Tokenizer = "tokenizer.model", Pipeline = "pipeline";
+    internal const string State = "state.json", Tokenizer = "tokenizer.model", JsonTokenizer = "tokenizer.json", Pipeline = "pipeline";
 
     // Names of torch.optim.AdamW's state, before the parameter's.
     internal const string FirstMoment = "exp_avg.", SecondMoment = "exp_avg_sq.", OptimizerStep = "step";
 
     // Of fp16 training, beside the step: torch.amp.GradScaler's state.
-    internal const string LossScale = "loss_scale", LossScaleGoodSteps = "loss_scale_good_steps";
+    internal const string LossScale = "loss_scale", LossScaleGoodSteps = "loss_scale_good_steps", Magnitudes = "fp8_magnitudes";
 
     private static readonly string[] Required = [Optimizer, Config, State];
 
@@ -54,7 +55,7 @@ public sealed class Checkpoint
     }
 
     /// <summary>
-    /// Puts weights, moments, the count of optimiser steps and the loss scale into an engine of the same model. One that keeps its
+    /// Puts weights, moments, the count of optimiser steps, the loss scale and the magnitudes of fp8 into an engine of the same model. One that keeps its
     /// moments otherwise takes what it can of them, and one without a stored loss scale begins with its own.
     /// </summary>
     /// <exception cref="ModelException">Another model, or files that do not belong together.</exception>
@@ -90,6 +91,21 @@ public sealed class Checkpoint
         engine.Step = step;
         if (StoredLossScale(optimizer) is { } scaling)
             engine.LossScale = scaling;
+        engine.Magnitudes = StoredMagnitudes(optimizer);
+    }
+
+    private static float[]? StoredMagnitudes(SafetensorsFile optimizer)
+    {
+        if (!optimizer.Metadata.TryGetValue(Magnitudes, out var text))
+            return null;
+        try
+        {
+            return MemoryMarshal.Cast<byte, float>(Convert.FromBase64String(text)).ToArray();
+        }
+        catch (FormatException)
+        {
+            throw new CheckpointException($"{optimizer.Path} holds magnitudes that are none: {Magnitudes} must be base64 of float32 values");
+        }
     }
 
     private static LossScaling? StoredLossScale(SafetensorsFile optimizer)

@@ -30,7 +30,7 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         if (tokenizer is not null)
         {
             using var source = File.OpenRead(tokenizer);
-            WriteFile(Checkpoint.Tokenizer, source.CopyTo);
+            WriteFile(Path.GetExtension(tokenizer) is ".json" ? Checkpoint.JsonTokenizer : Checkpoint.Tokenizer, source.CopyTo);
         }
         foreach (var (name, bytes) in beside)
             WriteFile(name, stream => stream.Write(bytes));
@@ -100,6 +100,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
             metadata[Checkpoint.LossScale] = scaling.Scale.ToString("R", CultureInfo.InvariantCulture);
             metadata[Checkpoint.LossScaleGoodSteps] = scaling.GoodSteps.ToString(CultureInfo.InvariantCulture);
         }
+        if (snapshot.Magnitudes is { } magnitudes)
+            metadata[Checkpoint.Magnitudes] = Convert.ToBase64String(MemoryMarshal.AsBytes(magnitudes.AsSpan()));
         return metadata;
     }
 

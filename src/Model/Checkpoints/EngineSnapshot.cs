@@ -25,6 +25,9 @@ public abstract class EngineSnapshot(MistralConfig model, AdapterSet? adapters =
     /// <summary>The engine's loss scale; null where it has none.</summary>
     public LossScaling? LossScale { get; protected set; }
 
+    /// <summary>The engine's <see cref="ITrainingEngine.Magnitudes"/>.</summary>
+    public float[]? Magnitudes { get; internal set; }
+
     /// <summary>By the order of the checkpoint's files. Readable on any threads at once, after <see cref="Wait"/>.</summary>
     public abstract IReadOnlyList<ParameterSnapshot> Parameters { get; }
 

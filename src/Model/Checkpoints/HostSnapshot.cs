@@ -25,6 +25,7 @@ internal sealed class HostSnapshot : EngineSnapshot
             snapshot._parameters[i].Fill(engine.Parameters[i]);
         snapshot.OptimizerStep = engine.Step;
         snapshot.LossScale = engine.LossScale;
+        snapshot.Magnitudes = engine.Magnitudes;
         snapshot.AddStall(began);
         return snapshot;
     }

@@ -42,8 +42,15 @@ public interface ITrainingEngine : IDisposable
         set { }
     }
 
+    /// <summary>What fp8 training has seen of its tensors' magnitudes, which their scales follow; null in other types, where setting it does nothing.</summary>
+    float[]? Magnitudes
+    {
+        get => null;
+        set { }
+    }
+
     /// <summary>
-    /// Begins to copy weights, moments, the count of steps and the loss scale. Passes may go on at once; the next <see cref="Update"/>
+    /// Begins to copy weights, moments, the count of steps, the loss scale and the magnitudes. Passes may go on at once; the next <see cref="Update"/>
     /// waits where the copy is not complete. Where the engine has no way of its own, the copy is complete when this returns.
     /// </summary>
     /// <param name="reuse">An older snapshot of this engine that nobody reads any more: its memory is used again.</param>

@@ -78,6 +78,28 @@ internal sealed class EightBitOperands
     public nint Straight(int tensor) => StraightBase + (nint)_weightOffsets[tensor];
     public nint Transposed(int tensor) => TransposedBase + (nint)_weightOffsets[tensor];
 
+    /// <summary>The records of scales and the magnitudes behind them: (tensors, 8) and (tensors, history) float32 bit patterns, one after the other.</summary>
+    public float[] Read(CudaDevice device)
+    {
+        var state = new float[StateLength];
+        device.Download(state.AsSpan(0, RecordLength), _scalings);
+        device.Download(state.AsSpan(RecordLength), Magnitudes);
+        return state;
+    }
+
+    /// <summary>Puts back what <see cref="Read"/> gave.</summary>
+    /// <returns>False, and nothing is changed, where it is not of these tensors.</returns>
+    public bool TryWrite(CudaDevice device, ReadOnlySpan<float> state)
+    {
+        if (state.Length != StateLength) return false;
+        device.Upload(_scalings, state[..RecordLength]);
+        device.Upload(Magnitudes, state[RecordLength..]);
+        return true;
+    }
+
+    private int RecordLength => Tensors * ScalingBytes / sizeof(float);
+    private int StateLength => RecordLength + Tensors * History;
+
     /// <summary>Forgets the magnitudes seen; every scale is 1.</summary>
     public void Reset(CudaDevice device)
     {

@@ -42,7 +42,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
     private readonly CudaLanes? _activationLanes;
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
-    private bool _weightsChanged = true;
+    private bool _weightsChanged = true, _scalesRestored;
     private LossScaling? _lossScale;
     private Task<FusedSnapshot?>? _nextSnapshot;
     private FusedSnapshot? _capture;
@@ -144,6 +144,12 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         }
     }
 
+    public float[]? Magnitudes
+    {
+        get => _buffers.EightBits?.Read(_device);
+        set => _scalesRestored = value is not null && _buffers.EightBits is { } eight && eight.TryWrite(_device, value);
+    }
+
     /// <summary>Bytes of the card that came into use since the engine was built, libtorch's and cuBLAS's included.</summary>
     public long DeviceBytes => CudaDevice.Memory().Used - _memoryBefore;
 
@@ -191,6 +197,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
                 _offload.Update.Finish();
             }, HostLimits.Available);
             _homeCapture.Begin(Step, _lossScale);
+            _homeCapture.Magnitudes = Magnitudes;
             return ReferenceEquals(reuse, _homeCapture) ? _homeCapture : _homeCapture.Hold();
         }
         if (Adapters is not null) return EngineSnapshot.Take(this, reuse);
@@ -199,6 +206,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var snapshot = reuse as FusedSnapshot ?? _nextSnapshot!.GetAwaiter().GetResult();
         if (snapshot is null) return EngineSnapshot.Take(this, reuse); // no page-locked memory
         snapshot.Begin(this);
+        snapshot.Magnitudes = Magnitudes;
         return _capture = snapshot;
     }
 
@@ -321,7 +329,7 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         var entries = (adapters?.Parameters ?? _layout).Entries.ToDictionary(entry => entry.Name);
         foreach (var parameter in adapters is null ? ModelParameter.Of(Model) : AdaptedMatrix.ParametersOf(Model, adapters.Lora))
         {
-            var state = new FusedParameter(_buffers.Flat, entries[parameter.Name], () => _weightsChanged = true);
+            var state = new FusedParameter(_buffers.Flat, entries[parameter.Name], () => (_weightsChanged, _scalesRestored) = (true, false));
             yield return adapters?.IsTurned(parameter) == true ? new TurnedParameter(state) : state;
         }
     }
@@ -408,8 +416,9 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         const int rounds = 4;
         _weightsChanged = false;
         if (_buffers.EightBits is not { } eight) return;
-        eight.Reset(_device);
+        if (!_scalesRestored) eight.Reset(_device);
         _passes.RoundWeights();
+        if (_scalesRestored) return;
         for (var i = 0; i < rounds; i++) _graphs.Train(isFirst: false);
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");

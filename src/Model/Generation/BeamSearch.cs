@@ -24,6 +24,7 @@ public sealed class BeamSearch
     private readonly List<Continuation> _continuations = [];
     private readonly int[] _ids;
     private readonly float[] _values, _logits;
+    private readonly ILogitsInPlace? _inPlace;
     private Beam[] _running;
     private int _promptLength;
 
@@ -42,7 +43,8 @@ public sealed class BeamSearch
         _width = Math.Max(2, 1 + options.EndTokens.Count) * options.Beams;
         _finished = [.. Enumerable.Repeat(new Beam([], -1, Impossible, IsFinished: false), options.Beams)];
         (_ids, _values) = (new int[_width], new float[_width]);
-        _logits = new float[options.Beams * vocabulary];
+        _inPlace = decoder as ILogitsInPlace;
+        _logits = _inPlace is null ? new float[options.Beams * vocabulary] : [];
         _running = [];
     }
 
@@ -54,13 +56,12 @@ public sealed class BeamSearch
     {
         _promptLength = prompt.Length;
         var most = Math.Min(_options.MaxNewTokens, _decoder.ContextLength - prompt.Length);
-        ReadPrompt(prompt);
         _running = [new Beam(prompt.ToArray(), 0, 0, IsFinished: false)];
+        FindContinuations(ReadPrompt(prompt, out var stride), stride);
         var mayImprove = true;
         for (var added = 0; ; added++)
         {
             cancellation.ThrowIfCancellationRequested();
-            FindContinuations();
             Extend(added + 1 == most);
             Finish(added + 1, mayImprove);
             var ended = _continuations.TrueForAll(continuation => continuation.Ends);
@@ -69,13 +70,13 @@ public sealed class BeamSearch
             var isFull = _options.EarlyStopping == EarlyStopping.WhenFull && Array.TrueForAll(_finished, beam => beam.IsFinished);
             if (ended || isFull || !mayImprove || _running.Length == 0)
                 break;
-            Step();
+            FindContinuations(Step(out stride), stride);
         }
         var best = _finished[0].IsFinished || _running.Length == 0 ? _finished[0] : _running[0];
         return best.Text.Length == 0 ? [] : best.Text[_promptLength..];
     }
 
-    private void ReadPrompt(ReadOnlySpan<int> prompt)
+    private Span<float> ReadPrompt(scoped ReadOnlySpan<int> prompt, out int stride)
     {
         for (var slot = 0; slot < _options.Beams; slot++)
             _decoder.Truncate(slot, 0);
@@ -84,27 +85,37 @@ public sealed class BeamSearch
             _decoder.Forward([new(0, _decoder.MaxTokensInPass)], prompt[.._decoder.MaxTokensInPass], LogitRows.None, []);
             prompt = prompt[_decoder.MaxTokensInPass..];
         }
-        _decoder.Forward([new(0, prompt.Length)], prompt, LogitRows.Last, _logits);
+        return Forward([new(0, prompt.Length)], prompt, out stride);
     }
 
     /// <summary>One pass over the last tokens of the running texts.</summary>
-    private void Step()
+    private Span<float> Step(out int stride)
     {
         Span<DecoderPart> parts = stackalloc DecoderPart[_running.Length];
         Span<int> tokens = stackalloc int[_running.Length];
         for (var i = 0; i < _running.Length; i++)
             (parts[i], tokens[i]) = (new DecoderPart(_running[i].Slot, 1), _running[i].Text[^1]);
+        return Forward(parts, tokens, out stride);
+    }
+
+    /// <summary>A pass; the logits of the parts' last tokens, which may be written to.</summary>
+    private Span<float> Forward(scoped ReadOnlySpan<DecoderPart> parts, scoped ReadOnlySpan<int> tokens, out int stride)
+    {
+        if (_inPlace is not null)
+            return _inPlace.ForwardInPlace(parts, tokens, out stride);
+        stride = _decoder.Model.VocabularySize;
         _decoder.Forward(parts, tokens, LogitRows.Last, _logits);
+        return _logits;
     }
 
     /// <summary>The continuations of all running texts that are looked at: the most probable, or drawn ones in the order of the draw.</summary>
-    private void FindContinuations()
+    private void FindContinuations(Span<float> logits, int stride)
     {
         _continuations.Clear();
         var vocabulary = _decoder.Model.VocabularySize;
         for (var i = 0; i < _running.Length; i++)
         {
-            var scores = _logits.AsSpan(i * vocabulary, vocabulary);
+            var scores = logits.Slice(i * stride, vocabulary);
             Probabilities.LogSoftmax(scores);
             _rules.Apply(scores, _running[i].Text, _promptLength, _options);
             if (_options.Sample && _options.Temperature > 0)

@@ -8,11 +8,17 @@ namespace Streaming.Model.Generation;
 /// </summary>
 internal sealed class Candidates(int vocabularySize)
 {
-    // exp(-20) is 2e-9: what lies further below the highest score is summed without being sorted.
-    private const float NearestTail = 20;
+    // Below so many, sorting all costs less than finding out which need it.
+    private const int Few = 256;
+
+    private const int Block = 512; // tokens whose weights are summed at a time
+
+    // Nats below the highest score, in which the likeliest tokens are looked for; exp(-20) is 2e-9.
+    private static readonly float[] Depths = [3, 6, 10, 20];
 
     private readonly int[] _ids = new int[vocabularySize];
     private readonly float[] _scores = new float[vocabularySize];
+    private readonly float[] _weights = new float[vocabularySize];
 
     /// <summary>Tokens that are left.</summary>
     public int Count { get; private set; }
@@ -26,9 +32,8 @@ internal sealed class Candidates(int vocabularySize)
     public void Select(ReadOnlySpan<float> scores, GenerationOptions options)
     {
         Take(scores, options);
-        var scale = (float)(1 / options.Temperature);
-        for (var i = 0; i < Count; i++)
-            _scores[i] *= scale;
+        if (options.Temperature != 1)
+            Probabilities.Scale(_scores.AsSpan(0, Count), (float)(1 / options.Temperature));
         if (options.TopP < 1)
             KeepNucleus(options.TopP, options.MinimumKept);
         if (options.MinP > 0)
@@ -41,65 +46,46 @@ internal sealed class Candidates(int vocabularySize)
     {
         if (Count == 0)
             return 0; // everything is forbidden
-        var highest = Probabilities.Max(Scores);
-        double total = 0;
-        foreach (var score in Scores)
-            total += Math.Exp(score - highest);
-        var drawn = uniform * total;
-        var last = 0;
-        for (var i = 0; i < Count; i++)
+        var weights = _weights.AsSpan(0, Count);
+        var drawn = uniform * Probabilities.Weigh(Scores, Probabilities.Max(Scores), weights);
+        var from = 0;
+        while (from + Block < Count)
         {
-            var weight = Math.Exp(_scores[i] - highest);
-            if (weight == 0)
+            var block = Probabilities.Sum(weights.Slice(from, Block));
+            if (drawn < block)
+                break;
+            (drawn, from) = (drawn - block, from + Block);
+        }
+        var last = weights[..from].LastIndexOfAnyExcept(0f); // where rounding leaves nothing behind it
+        for (var i = from; i < Count; i++)
+        {
+            if (weights[i] == 0)
                 continue;
             last = i;
-            drawn -= weight;
+            drawn -= weights[i];
             if (drawn < 0)
                 break;
         }
-        return _ids[last];
+        return _ids[Math.Max(last, 0)];
     }
 
     /// <summary>All tokens that are not forbidden, or those that score no less than the k-th.</summary>
     private void Take(ReadOnlySpan<float> scores, GenerationOptions options)
     {
-        var bound = float.NegativeInfinity;
-        var strict = true;
-        if (options.TopK > 0 && Math.Max(options.TopK, options.MinimumKept) < scores.Length)
-        {
-            var most = Math.Max(options.TopK, options.MinimumKept);
-            if (Probabilities.Highest(scores, _ids.AsSpan(0, most), _scores.AsSpan(0, most)) == most)
-                (bound, strict) = (_scores[most - 1], false);
-        }
-        Count = 0;
-        for (var id = 0; id < scores.Length; id++)
-        {
-            if (strict ? scores[id] > bound : scores[id] >= bound)
-                (_ids[Count], _scores[Count++]) = (id, scores[id]);
-        }
+        var bound = float.MinValue; // forbidden is below it
+        var most = Math.Max(options.TopK, options.MinimumKept);
+        if (options.TopK > 0 && most < scores.Length && Probabilities.Highest(scores, _ids.AsSpan(0, most), _scores.AsSpan(0, most)) == most)
+            bound = _scores[most - 1];
+        Count = Probabilities.AtLeast(scores, bound, _ids, _scores);
     }
 
     /// <summary>Drops the least probable tokens as long as what is dropped stays within <c>1 - p</c>.</summary>
     private void KeepNucleus(double p, int minimum)
     {
         var highest = Probabilities.Max(Scores);
-        double total = 0, tail = 0;
-        var near = 0;
-        for (var i = 0; i < Count; i++)
-        {
-            var weight = Math.Exp(_scores[i] - highest);
-            total += weight;
-            if (_scores[i] < highest - NearestTail)
-                tail += weight;
-            else
-                near++;
-        }
-        if (tail > (1 - p) * total || near < minimum)
-            tail = 0; // all must be sorted
-        else
-            KeepFrom(highest - NearestTail);
+        var total = Probabilities.Weigh(Scores, highest, _weights);
+        var dropped = Count > Few ? DropTail(highest, p * total, total, minimum) : 0;
         Sort();
-        var dropped = tail;
         var kept = Count;
         while (kept > minimum)
         {
@@ -109,6 +95,21 @@ internal sealed class Candidates(int vocabularySize)
             kept--;
         }
         Count = kept;
+    }
+
+    /// <summary>Drops tokens far below the highest score, without sorting them, where those above make up the mass.</summary>
+    /// <returns>The weight of what was dropped.</returns>
+    private double DropTail(float highest, double mass, double total, int minimum)
+    {
+        foreach (var depth in Depths)
+        {
+            var near = Probabilities.SumAtLeast(Scores, _weights, highest - depth, out var count);
+            if (near < mass || count < minimum)
+                continue;
+            KeepFrom(highest - depth);
+            return total - near;
+        }
+        return 0;
     }
 
     private void KeepProbable(double share, int minimum)

@@ -4,13 +4,14 @@ namespace Streaming.Model.Generation;
 
 /// <summary>
 /// Continuous batching: texts join and leave between steps, and each step gives every running text one token. A text that
-/// joins reads its prompt in passes of its own, from where a slot's earlier text began alike. Used by one thread; in the
-/// steady state a step allocates nothing.
+/// joins reads its prompt in passes of its own, from where a slot's earlier text began alike. Used by one thread, which takes
+/// others to help where many texts are drawn; otherwise a step allocates nothing in the steady state.
 /// </summary>
 public sealed class DecodingBatch
 {
     private readonly IDecoder _decoder;
-    private readonly TokenPicker _picker;
+    private readonly ILogitsInPlace? _inPlace;
+    private readonly TokenPickers _pickers;
     private readonly Queue<TextRequest> _waiting = new();
     private readonly Seat[] _seats;
     private readonly DecoderPart[] _parts;
@@ -20,12 +21,12 @@ public sealed class DecodingBatch
 
     public DecodingBatch(IDecoder decoder)
     {
-        _decoder = decoder;
-        _picker = new TokenPicker(decoder.Model.VocabularySize);
+        (_decoder, _inPlace) = (decoder, decoder as ILogitsInPlace);
+        _pickers = new TokenPickers(decoder.Model.VocabularySize, decoder.Slots);
         _seats = [.. Enumerable.Range(0, decoder.Slots).Select(slot => new Seat(slot, decoder.ContextLength))];
         _parts = new DecoderPart[decoder.Slots];
         (_tokens, _order) = (new int[decoder.Slots], new int[decoder.Slots]);
-        _logits = new float[decoder.Slots * decoder.Model.VocabularySize];
+        _logits = new float[(_inPlace is null ? decoder.Slots : 1) * decoder.Model.VocabularySize];
         for (var slot = 0; slot < decoder.Slots; slot++)
             decoder.Truncate(slot, 0);
     }
@@ -107,7 +108,7 @@ public sealed class DecodingBatch
             ReadPromptAloud(seat, row);
         else
             ReadPrompt(seat, request.Prompt.AsSpan(known), row);
-        Choose(seat, row);
+        Choose([seat.Slot], row, row.Length);
     }
 
     /// <summary>The free slot whose last text began most like the prompt; its last token must be read again, for its logits.</summary>
@@ -177,17 +178,34 @@ public sealed class DecodingBatch
                 Accept(_seats[_order[i]], _tokens[i]);
             return;
         }
+        if (_inPlace is not null)
+        {
+            var logits = _inPlace.ForwardInPlace(_parts.AsSpan(0, count), _tokens.AsSpan(0, count), out var stride);
+            Choose(_order.AsSpan(0, count), logits, stride);
+            return;
+        }
         _decoder.Forward(_parts.AsSpan(0, count), _tokens.AsSpan(0, count), LogitRows.Last, _logits);
-        for (var i = 0; i < count; i++)
-            Choose(_seats[_order[i]], _logits.AsSpan(i * vocabulary, vocabulary));
+        Choose(_order.AsSpan(0, count), _logits, vocabulary);
     }
 
-    private void Choose(Seat seat, Span<float> logits)
+    /// <summary>Chooses the next token of some seats' texts.</summary>
+    /// <param name="seats">Their slots.</param>
+    /// <param name="logits">A row for each; overwritten.</param>
+    /// <param name="stride">Numbers from one row to the next.</param>
+    private void Choose(ReadOnlySpan<int> seats, Span<float> logits, int stride)
     {
-        var request = seat.Request!;
-        if (request.WantsLogits)
-            request.OnLogits(logits);
-        Accept(seat, _picker.Pick(logits, seat.Text, request.Prompt.Length, request.Options, request.Random));
+        var vocabulary = _decoder.Model.VocabularySize;
+        for (var i = 0; i < seats.Length; i++)
+        {
+            var request = _seats[seats[i]].Request!;
+            var row = logits.Slice(i * stride, vocabulary);
+            if (request.WantsLogits)
+                request.OnLogits(row);
+            _pickers.Add(_seats[seats[i]]);
+        }
+        var chosen = _pickers.Pick(logits, stride);
+        for (var i = 0; i < seats.Length; i++)
+            Accept(_seats[seats[i]], chosen[i]);
     }
 
     private void Accept(Seat seat, int token)
@@ -211,7 +229,7 @@ public sealed class DecodingBatch
     }
 
     /// <summary>A slot with the text in it: all of its tokens but the last are in the decoder.</summary>
-    private sealed class Seat(int slot, int contextLength)
+    private sealed class Seat(int slot, int contextLength) : ITextBeingWritten
     {
         private readonly int[] _text = new int[contextLength];
         private int _length, _held;
@@ -226,6 +244,7 @@ public sealed class DecodingBatch
         public int Last => _text[_length - 1];
         public int Added => _length - Request!.Prompt.Length;
         public bool IsFull => _length == contextLength;
+        TextRequest ITextBeingWritten.Request => Request!;
 
         public void Begin(TextRequest request, int known)
         {

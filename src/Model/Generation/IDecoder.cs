@@ -50,6 +50,15 @@ public interface IGreedyDecoder : IDecoder
     void ForwardGreedy(ReadOnlySpan<DecoderPart> parts, ReadOnlySpan<int> tokens, Span<int> best);
 }
 
+/// <summary>A decoder whose logits come to rest in host memory of its own, from which they need not be copied.</summary>
+public interface ILogitsInPlace : IDecoder
+{
+    /// <summary>As <see cref="IDecoder.Forward"/> with <see cref="LogitRows.Last"/>.</summary>
+    /// <param name="stride">Numbers from the beginning of a row to that of the next.</param>
+    /// <returns>The rows of the parts in order, the vocabulary's length each; the caller may write there, until the next pass.</returns>
+    Span<float> ForwardInPlace(scoped ReadOnlySpan<DecoderPart> parts, scoped ReadOnlySpan<int> tokens, out int stride);
+}
+
 /// <summary>One slot's share of a pass.</summary>
 /// <param name="Slot">The slot that grows.</param>
 /// <param name="Count">Its new tokens.</param>

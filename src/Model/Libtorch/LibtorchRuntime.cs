@@ -61,6 +61,14 @@ public static class LibtorchRuntime
         }
     }
 
+    /// <summary>Whether there is such a libtorch, without loading it; <c>auto</c> is not looked for.</summary>
+    /// <inheritdoc cref="Load"/>
+    public static void Check(string setting)
+    {
+        if (setting != "auto")
+            LibtorchLocation.Find(setting);
+    }
+
     /// <summary>Begins <see cref="Load"/> on another thread; whoever calls it later waits for that, and learns of a failure by trying again.</summary>
     public static void BeginLoad(string setting) => new Thread(() =>
     {

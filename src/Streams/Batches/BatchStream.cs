@@ -31,7 +31,7 @@ public sealed class BatchStream : IDisposable
     /// <param name="tokenizer">The model that the options name, where it is loaded already.</param>
     /// <param name="stateFolder">Holds the files of <see cref="StateAt"/> that were written with the cursor; null where there were none.</param>
     public static BatchStream Start(
-        PipelineOptions options, Split split, IMaterializer materializer, PipelineCursor? cursor = null, UnigramTokenizer? tokenizer = null,
+        PipelineOptions options, Split split, IMaterializer materializer, PipelineCursor? cursor = null, TextTokenizer? tokenizer = null,
         string? stateFolder = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.QueueCapacity);

@@ -14,6 +14,11 @@ public sealed record TokenBatch(int[] Tokens, int Rows, int BlockSize, PipelineC
     public int[]? DocumentStarts { get; init; }
 
     /// <summary>
+    /// For each of <see cref="Tokens"/> whether it is worth predicting: an answer's, and not its question's or padding. Null where all are.
+    /// </summary>
+    public bool[]? LossMask { get; init; }
+
+    /// <summary>
     /// What the batch is made of, row by row; null where it is not recorded (<see cref="PipelineOptions.RecordDocuments"/>). Of a block from
     /// the token cache there is one piece, which names the document that the block ends in.
     /// </summary>

@@ -5,7 +5,7 @@ namespace Streaming.Streams.Documents;
 /// <summary>Makes documents of raw records.</summary>
 internal static class DocumentExtraction
 {
-    /// <summary>Extracts each record of the batch, notes the hash of its first line, and drops what has no line.</summary>
+    /// <summary>Extracts each record of the batch, notes what it is told by, and drops what has no line.</summary>
     public static void Extract(LineBatch batch)
     {
         batch.Format.Extract(batch);
@@ -15,7 +15,7 @@ internal static class DocumentExtraction
             if (line == document.LineEnd)
                 document.IsDropped = true;
             else if (document.Position.Part == 0)
-                document.Hash = DocumentHash.Of(batch.Lines[line]);
+                document.Hash = batch.Format.HashOf(batch.Lines, line);
             line = document.LineEnd;
         }
     }

@@ -27,7 +27,7 @@ public static class PipelineBenchmark
         // Standard input goes on where the measurement before left it.
         var again = longest is not null && !options.Sources.Any(source => source.Paths.Contains(SourceFile.StandardInput));
         options = options.WithEpochs(again ? 0 : 1) with { TokenCache = null };
-        var tokenizer = UnigramTokenizer.Load(options.Tokenizer);
+        var tokenizer = TextTokenizer.Load(options.Tokenizer);
         var (text, warmUp) = (longest ?? long.MaxValue, Math.Min(longest ?? WarmUpBytes, WarmUpBytes));
         MeasureStages(options, tokenizer, warmUp, cancellation);
         await MeasureWhole(options, ProcessorCores.Available, tokenizer, materializer, warmUp, cancellation).ConfigureAwait(false);
@@ -43,7 +43,7 @@ public static class PipelineBenchmark
     /// <summary>Text that is run through before anything counts, so that the code is compiled.</summary>
     private const long WarmUpBytes = 4 << 20;
 
-    private static StageMeasurement[] MeasureStages(PipelineOptions options, UnigramTokenizer tokenizer, long longest, CancellationToken cancellation)
+    private static StageMeasurement[] MeasureStages(PipelineOptions options, TextTokenizer tokenizer, long longest, CancellationToken cancellation)
     {
         var statistics = new PipelineStatistics();
         var stages = new PipelineStages(options, Split.Train, cursor: null, stateFolder: null, tokenizer, statistics);
@@ -58,7 +58,7 @@ public static class PipelineBenchmark
     private static void MeasureSource(PipelineStages stages, int index, BatchAssembler batches, long longest, CancellationToken cancellation)
     {
         var source = stages.Sources[index];
-        LineWork[] works = [.. source.CreatePreparation(), source.CreateAdmission(), .. stages.Encode];
+        LineWork[] works = [.. source.CreatePreparation(), source.CreateAdmission(), .. source.Encoding];
         var packer = source.CreatePacker();
         var readBefore = stages.Statistics.Read.Bytes;
         foreach (var batch in source.CreateReader().Read(cancellation))
@@ -82,7 +82,7 @@ public static class PipelineBenchmark
     }
 
     private static async Task<PathMeasurement> MeasureWhole(
-        PipelineOptions options, int cores, UnigramTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
+        PipelineOptions options, int cores, TextTokenizer tokenizer, IMaterializer materializer, long longest, CancellationToken cancellation)
     {
         options = options with { Workers = Math.Min(options.Workers, cores) };
         GC.Collect();

@@ -5,7 +5,7 @@ namespace Streaming.Streams.Measurement;
 /// <summary>What a text path has done so far, counted once a batch of lines. May be read at any time, from any thread.</summary>
 public sealed class PipelineStatistics
 {
-    private long _droppedTokens;
+    private long _droppedTokens, _paddingTokens;
     private Func<int>? _queueDepth;
     private PipelineCursor? _cursor;
 
@@ -46,6 +46,9 @@ public sealed class PipelineStatistics
     /// <summary>Tokens at the end of the text that filled no block or, in training, no batch.</summary>
     public long DroppedTokens => Volatile.Read(ref _droppedTokens);
 
+    /// <summary>Tokens with which blocks of whole records were filled up.</summary>
+    public long PaddingTokens => Volatile.Read(ref _paddingTokens);
+
     /// <summary>Where each source stands after the newest batch; null before the first.</summary>
     public PipelineCursor? Cursor => Volatile.Read(ref _cursor);
 
@@ -56,6 +59,8 @@ public sealed class PipelineStatistics
     public int QueueDepth => _queueDepth?.Invoke() ?? 0;
 
     internal void AddDropped(long tokens) => Interlocked.Add(ref _droppedTokens, tokens);
+
+    internal void AddPadding(long tokens) => Interlocked.Add(ref _paddingTokens, tokens);
 
     internal void SetCursor(PipelineCursor cursor) => Volatile.Write(ref _cursor, cursor);
 

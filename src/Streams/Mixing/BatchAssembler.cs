@@ -17,9 +17,10 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
     private readonly Mixer _mixer = new(
         [.. start.Sources.Select(source => source.Weight)], start.Sources.Select(source => source.BlocksMixed), start.Sources.Select(source => source.EndedAfter is not null));
     private readonly (SourcePlace Place, long Tokens, bool IsNew)[] _taken = [.. start.Sources.Select(source => (source.Place, source.Tokens, false))];
-    private readonly TokenBuffer? _documentStarts = options.DocumentMask ? new TokenBuffer() : null;
+    private readonly TokenBuffer? _documentStarts = options.DocumentMask || options.Instructions is not null ? new TokenBuffer() : null;
     private readonly List<BatchDocument>? _documents = options.RecordDocuments ? [] : null;
     private int[] _batch = arrays.Rent();
+    private bool[]? _counted = CreateMask(options);
     private int _rows;
 
     /// <summary>Whether the batch has all its rows.</summary>
@@ -33,6 +34,8 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
     {
         var begin = _rows++ * options.BlockSize;
         blocks[block].CopyTo(_batch.AsSpan(begin));
+        if (_counted is not null)
+            blocks.CountedIn(block).CopyTo(_counted.AsSpan(begin));
         if (_documentStarts is not null)
             AddStarts(_documentStarts, begin, blocks, block);
         _documents?.AddRange(DocumentsOf(source, blocks, block));
@@ -70,11 +73,13 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
         var batch = new TokenBatch(tokens, _rows, options.BlockSize, start with { Sources = [.. _sources] })
         {
             DocumentStarts = _documentStarts?.Span.ToArray(),
+            LossMask = IsFull ? _counted : _counted?[..tokens.Length],
             Documents = _documents?.ToArray(),
         };
         _documents?.Clear();
         _documentStarts?.Clear();
         _batch = arrays.Rent();
+        _counted = CreateMask(options);
         _rows = 0;
         statistics.Mix.Add(bytes: 0, lines: 0, Stopwatch.GetElapsedTime(began), tokens: tokens.Length);
         return batch;
@@ -88,6 +93,8 @@ internal sealed class BatchAssembler(PipelineOptions options, PipelineCursor sta
         statistics.AddDropped(_rows * options.BlockSize);
         return null;
     }
+
+    private static bool[]? CreateMask(PipelineOptions options) => options.Instructions is null ? null : new bool[options.Rows * options.BlockSize];
 
     private IEnumerable<BatchDocument> DocumentsOf(int source, TokenBlocks blocks, int block)
     {

@@ -5,7 +5,7 @@ using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Packing;
 
-/// <summary>Emits blocks whenever enough tokens have come in, and asks for more text only once those are used up. An incomplete block at the end is dropped.</summary>
+/// <summary>Emits blocks whenever enough tokens have come in, and asks for more text only once those are used up. What becomes of an incomplete block at the end is the packer's to say.</summary>
 internal sealed class PackBlocks(Func<BlockPacker> createPacker) : GraphStage<FlowShape<LineBatch, TokenBlocks>>
 {
     private readonly Inlet<LineBatch> _in = new("PackBlocks.in");
@@ -60,8 +60,10 @@ internal sealed class PackBlocks(Func<BlockPacker> createPacker) : GraphStage<Fl
 
         private void Finish()
         {
-            _packer.Finish();
-            CompleteStage();
+            if (_packer.Finish() is { } last)
+                Emit(_stage._out, last, CompleteStage);
+            else
+                CompleteStage();
         }
     }
 }

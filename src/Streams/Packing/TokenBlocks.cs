@@ -6,7 +6,10 @@ using Streaming.Streams.Text;
 namespace Streaming.Streams.Packing;
 
 /// <summary>Some blocks of one source, one after the other, and where the source stands after each.</summary>
-internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
+/// <param name="blockSize">Tokens a block.</param>
+/// <param name="recordsDocuments">Notes which documents the tokens are of.</param>
+/// <param name="marksAnswers">Notes which tokens are to be predicted: not all are.</param>
+internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false, bool marksAnswers = false)
 {
     /// <summary>Tokens that are enough for one element to cost little beside them.</summary>
     private const int EnoughTokens = 1 << 14;
@@ -14,6 +17,7 @@ internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
     private readonly int[] _tokens = new int[Capacity(blockSize) * blockSize];
     private readonly SourcePlace[] _places = new SourcePlace[Capacity(blockSize)];
     private readonly List<(int Token, int Count, SourcePosition Position)> _documents = [];
+    private readonly bool[]? _counted = marksAnswers ? new bool[Capacity(blockSize) * blockSize] : null;
 
     /// <summary>The first block that is to be used.</summary>
     public int First { get; private set; }
@@ -33,6 +37,9 @@ internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
     public TokenBuffer DocumentStarts { get; } = new(64);
 
     public ReadOnlySpan<int> this[int block] => _tokens.AsSpan(block * blockSize, blockSize);
+
+    /// <summary>For each token of a block whether it is to be predicted; empty where all are.</summary>
+    public ReadOnlySpan<bool> CountedIn(int block) => _counted is null ? [] : _counted.AsSpan(block * blockSize, blockSize);
 
     /// <summary>Where the source stands after a block.</summary>
     public SourcePlace PlaceAfter(int block) => _places[block];
@@ -61,6 +68,32 @@ internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
             _documents.Add((Count * blockSize + Pending, count, document));
     }
 
+    /// <summary>Notes, where that is wanted, which of the tokens are to be predicted that are counted next.</summary>
+    /// <param name="prompt">The first so many are not.</param>
+    /// <param name="count">All of them.</param>
+    public void MarkAnswer(int prompt, int count)
+    {
+        if (_counted is null)
+            return;
+        var marks = _counted.AsSpan(Count * blockSize + Pending, count);
+        marks[..prompt].Clear();
+        marks[prompt..].Fill(true);
+    }
+
+    /// <summary>Completes the block that is not, with a document of padding that is not to be predicted.</summary>
+    /// <param name="padding">The token.</param>
+    /// <param name="place">Where the source stands.</param>
+    /// <returns>Tokens of padding.</returns>
+    public int FillUp(int padding, SourcePlace place)
+    {
+        var room = Room;
+        BeginDocument();
+        room.Fill(padding);
+        MarkAnswer(room.Length, room.Length);
+        Advance(room.Length, place);
+        return room.Length;
+    }
+
     /// <summary>Notes that a document begins with a token that is still to come.</summary>
     /// <param name="ahead">So many tokens before it.</param>
     public void BeginDocument(int ahead = 0) => DocumentStarts.Add(Count * blockSize + Pending + ahead);
@@ -85,6 +118,7 @@ internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
     {
         var start = Count * blockSize;
         _tokens.AsSpan(start, Pending).CopyTo(next._tokens);
+        _counted?.AsSpan(start, Pending).CopyTo(next._counted);
         next.Pending = Pending;
         var starts = DocumentStarts.Span;
         var kept = starts.Length;
@@ -108,11 +142,11 @@ internal sealed class TokenBlocks(int blockSize, bool recordsDocuments = false)
 }
 
 /// <summary>Keeps elements for reuse. Thread-safe.</summary>
-internal sealed class TokenBlocksPool(int blockSize, bool recordsDocuments = false)
+internal sealed class TokenBlocksPool(int blockSize, bool recordsDocuments = false, bool marksAnswers = false)
 {
     private readonly ConcurrentBag<TokenBlocks> _elements = [];
 
-    public TokenBlocks Rent() => _elements.TryTake(out var element) ? element : new TokenBlocks(blockSize, recordsDocuments);
+    public TokenBlocks Rent() => _elements.TryTake(out var element) ? element : new TokenBlocks(blockSize, recordsDocuments, marksAnswers);
 
     public void Return(TokenBlocks element)
     {

@@ -1,4 +1,5 @@
 using Streaming.Streams.Compression;
+using Streaming.Streams.Documents;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 
@@ -37,6 +38,11 @@ internal interface IRecordFormat
     /// </summary>
     void Extract(LineBatch batch);
 
+    /// <summary>What tells an extracted document from others, whatever file it is in: by it a side of the held-out split is chosen.</summary>
+    /// <param name="lines">Holds the document's lines, at least one.</param>
+    /// <param name="first">Index of its first line.</param>
+    ulong HashOf(TextBatch lines, int first) => DocumentHash.Of(lines[first]);
+
     /// <summary>Reads all that lies before a place and the rest of the document that it falls into.</summary>
     static IRecordReader ReadPast(IRecordFormat format, SourceFile file, SourcePosition place, CancellationToken stop)
     {
@@ -65,6 +71,9 @@ internal interface IRecordReader : IDisposable
 
     /// <summary>Where the first of them stood and what was wrong with it, for the log.</summary>
     string? FirstRejection => null;
+
+    /// <summary>Sentences for those of the first epoch since the last call, each with file and place; none from a reader that names the first alone.</summary>
+    IReadOnlyList<string> TakeRejections() => [];
 
     /// <summary>Where the text can be opened again without unpacking what lies before; null where there is no such place.</summary>
     ISeekPoints? SeekPoints => null;

@@ -14,17 +14,22 @@ internal sealed class JsonField
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = DeepestNesting };
 
-    private readonly string _path;
     private readonly byte[][] _names; // of each step
     private readonly byte[][] _rests; // what is left of the path at each step, as one name
 
     public JsonField(string path)
     {
-        _path = path;
+        Path = path;
         var steps = path.Split('.');
         _names = [.. steps.Select(Encoding.UTF8.GetBytes)];
         _rests = [.. steps.Select((_, step) => Encoding.UTF8.GetBytes(string.Join('.', steps[step..])))];
     }
+
+    /// <summary>As it was named.</summary>
+    public string Path { get; }
+
+    /// <summary>The record read last has no such field, or null there.</summary>
+    public bool IsMissing { get; private set; }
 
     /// <summary>Bytes of invalid UTF-8 so far.</summary>
     public long InvalidBytes { get; private set; }
@@ -33,6 +38,7 @@ internal sealed class JsonField
     public string? Read(ReadOnlySpan<byte> json, TextBatch text)
     {
         var reader = new Utf8JsonReader(json, Options);
+        IsMissing = false;
         try
         {
             reader.Read();
@@ -41,10 +47,11 @@ internal sealed class JsonField
             var found = new Found();
             ReadObject(ref reader, 0, ref found);
             reader.Read(); // nothing may follow
+            IsMissing = found.Kind is JsonTokenType.None or JsonTokenType.Null;
             if (found.Kind == JsonTokenType.None)
-                return $"it has no field {_path}";
+                return $"it has no field {Path}";
             if (found.Kind != JsonTokenType.String)
-                return $"its field {_path} is no text";
+                return $"its field {Path} is no text";
             Append(json.Slice(found.Start, found.Length), found.IsEscaped, text);
             return null;
         }

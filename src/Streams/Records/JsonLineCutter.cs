@@ -3,7 +3,7 @@ namespace Streaming.Streams.Records;
 /// <summary>Cuts bytes into lines. A line past <see cref="LongestLine"/> is passed over. A byte order mark at the start is dropped.</summary>
 /// <param name="text">Uncompressed bytes. Not disposed.</param>
 /// <param name="offset">Bytes of the text before them; a line starts here.</param>
-internal sealed class JsonLineCutter(Stream text, long offset)
+internal sealed class JsonLineCutter(Stream text, long offset) : IJsonCutter
 {
     /// <summary>Bytes of a line at most: what is longer must not exhaust the memory.</summary>
     public const int LongestLine = 16 << 20;
@@ -15,6 +15,8 @@ internal sealed class JsonLineCutter(Stream text, long offset)
 
     /// <summary>Bytes of the text before the next line.</summary>
     public long Offset { get; private set; } = offset;
+
+    public bool CutsLines => true;
 
     /// <summary>The next line without its end, valid until the next call; false at the end of the text.</summary>
     /// <param name="isTooLong">The line was passed over for its length.</param>

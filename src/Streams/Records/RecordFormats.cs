@@ -1,3 +1,4 @@
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Wikipedia;
 
@@ -7,8 +8,12 @@ namespace Streaming.Streams.Records;
 internal static class RecordFormats
 {
     /// <summary>The format of one file of a source.</summary>
+    /// <param name="instructions">How records of instructions are read; null where the source holds text.</param>
     /// <exception cref="SourceException">The kind cannot be told.</exception>
-    public static IRecordFormat Of(SourceFile file, SourceOptions source) => (source.Kind == SourceKind.Auto ? SourceKinds.Of(file) : source.Kind) switch
+    public static IRecordFormat Of(SourceFile file, SourceOptions source, InstructionOptions? instructions = null) =>
+        instructions is null ? OfText(file, source) : InstructionFormat.Of(file, source, instructions);
+
+    private static IRecordFormat OfText(SourceFile file, SourceOptions source) => (source.Kind == SourceKind.Auto ? SourceKinds.Of(file) : source.Kind) switch
     {
         SourceKind.Lines => LineFormat.Instance,
         SourceKind.JsonLines => new JsonLinesFormat(source.TextField),

@@ -43,8 +43,8 @@ internal static class SourceKinds
         return name;
     }
 
-    /// <summary>The first bytes of the text, from the first that is no space on.</summary>
-    private static ReadOnlySpan<byte> ReadStart(SourceFile file, CancellationToken stop, out bool isParquet)
+    /// <summary>The first bytes of the text, from the first that is no space on; none where the file is damaged, or Parquet.</summary>
+    public static ReadOnlySpan<byte> ReadStart(SourceFile file, CancellationToken stop, out bool isParquet)
     {
         using var bytes = file.Open(stop);
         isParquet = false;

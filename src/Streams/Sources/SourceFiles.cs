@@ -45,7 +45,7 @@ internal sealed class SourceFiles(IReadOnlyList<SourceFile> files, IReadOnlyList
     public static SourceFiles Of(SourceOptions source, PipelineOptions options, Split split)
     {
         var files = SourceList.Expand(source.Paths, options.OnNotice is { } tell ? options.Http with { OnNotice = tell } : options.Http);
-        var formats = files.Select(file => RecordFormats.Of(file, source)).ToList();
+        var formats = files.Select(file => RecordFormats.Of(file, source, options.Instructions)).ToList();
         var tails = options is { ValidationRule: ValidationRule.Tail, ValidationFraction: > 0 }
             ? files.Zip(formats, (file, format) => PlaceOfTail(file, format, options.ValidationFraction)).ToList()
             : null;

@@ -65,7 +65,7 @@ internal sealed class SourceReader(
             batch.SourceBytes = records.Position.Offset - position.Offset;
             statistics.Add(batch.SourceBytes, records.Position.Line - position.Line, Stopwatch.GetElapsedTime(began));
             counts.AddInvalid(records.InvalidBytes - invalidBytes, records.CutLines - cutLines);
-            counts.AddRejected(records.RejectedRecords - rejected, records.FirstRejection);
+            counts.AddRejected(records.RejectedRecords - rejected, records.FirstRejection, records.TakeRejections());
             (invalidBytes, cutLines, rejected) = (records.InvalidBytes, records.CutLines, records.RejectedRecords);
             if (records.Position == position)
             {

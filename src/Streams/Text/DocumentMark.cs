@@ -20,6 +20,9 @@ internal struct DocumentMark
     /// <summary>The token after its last one, once it has been encoded.</summary>
     public int TokenEnd;
 
+    /// <summary>Of a record of instructions: its first tokens, which are not to be predicted.</summary>
+    public int PromptTokens;
+
     /// <summary>Goes no further: later stages pass over its lines.</summary>
     public bool IsDropped;
 }

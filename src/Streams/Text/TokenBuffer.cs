@@ -28,6 +28,9 @@ public sealed class TokenBuffer(int capacity = 1024)
 
     public void Clear() => Count = 0;
 
+    /// <summary>Puts another in place of the last, which is there.</summary>
+    internal void ReplaceLast(int id) => _items[Count - 1] = id;
+
     /// <summary>Keeps the first ids only.</summary>
     internal void Truncate(int count) => Count = count;
 }

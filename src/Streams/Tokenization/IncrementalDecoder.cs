@@ -6,10 +6,10 @@ namespace Streaming.Streams.Tokenization;
 /// </summary>
 public sealed class IncrementalDecoder
 {
-    private readonly PieceDecoding.State _decoding;
+    private readonly TextDecoding _decoding;
     private readonly CharacterBuffer _text = new();
 
-    internal IncrementalDecoder(PieceDecoding decoding) => _decoding = new PieceDecoding.State(decoding);
+    internal IncrementalDecoder(TextDecoding decoding) => _decoding = decoding;
 
     /// <summary>
     /// The text that this id adds, valid until the next call: empty for a control piece and while the bytes of a character

@@ -6,9 +6,9 @@ namespace Streaming.Streams.Tokenization;
 /// <summary>Encodes the documents of a batch, those not dropped, into one list of tokens. Thread-safe for distinct batches.</summary>
 /// <param name="tokenizer">What encodes.</param>
 /// <param name="endOfSentence">Appended after each line that has tokens; null appends nothing.</param>
-internal sealed class LineTokenizer(UnigramTokenizer tokenizer, int? endOfSentence)
+internal sealed class LineTokenizer(TextTokenizer tokenizer, int? endOfSentence)
 {
-    private readonly ConcurrentBag<UnigramTokenizer.Encoder> _encoders = [];
+    private readonly ConcurrentBag<TextEncoder> _encoders = [];
 
     public void Encode(LineBatch batch)
     {

@@ -1,6 +1,3 @@
-using System.Buffers;
-using System.Text;
-
 namespace Streaming.Streams.Tokenization;
 
 /// <summary>How the pieces of a model become text again, as SentencePiece's <c>Decode</c> does. Immutable; <see cref="State"/> is one text's.</summary>
@@ -14,10 +11,9 @@ internal sealed class PieceDecoding(SentencePieceModel model, Vocabulary vocabul
         : null;
 
     /// <summary>Where the decoding of one text stands. Not thread-safe.</summary>
-    internal sealed class State(PieceDecoding decoding)
+    internal sealed class State(PieceDecoding decoding) : TextDecoding
     {
-        private readonly byte[] _bytes = new byte[4]; // of a character that is not whole yet
-        private int _byteCount;
+        private readonly ByteCharacters _bytes = new(oneForEachByte: true);
         private bool _mayStripSpace = true;
         private bool _stripped;
         private bool _isEmpty = true;
@@ -25,12 +21,11 @@ internal sealed class PieceDecoding(SentencePieceModel model, Vocabulary vocabul
         // Denormalisation rules may join what two pieces bring, so they see the whole text at the end.
         private readonly CharacterBuffer? _whole = decoding._denormalizer is null ? null : new CharacterBuffer();
 
-        /// <summary>Some of what was appended is not in the text yet.</summary>
-        public bool HoldsBack => _byteCount > 0 || _whole is not null;
+        /// <inheritdoc/>
+        public override bool HoldsBack => _bytes.HoldsBack || _whole is not null;
 
-        /// <summary>Appends the text that is certain now.</summary>
-        /// <exception cref="InvalidOperationException">There is no such id.</exception>
-        public void Append(int id, CharacterBuffer text)
+        /// <inheritdoc/>
+        public override void Append(int id, CharacterBuffer text)
         {
             var vocabulary = decoding.Vocabulary;
             if ((uint)id >= (uint)vocabulary.Count)
@@ -39,16 +34,16 @@ internal sealed class PieceDecoding(SentencePieceModel model, Vocabulary vocabul
             var before = output.Length;
             var piece = vocabulary[vocabulary.Find(vocabulary[id].Text)]; // a control piece hides a normal one of the same name
             if (piece.Type == PieceType.Byte)
-                AppendByte(Vocabulary.ByteOf(piece.Text)!.Value, output);
+                _bytes.Append(Vocabulary.ByteOf(piece.Text)!.Value, output);
             else
                 AppendPiece(piece, output);
             _isEmpty &= output.Length == before;
         }
 
-        /// <summary>Appends what was held back; bytes that never became a character show U+FFFD each.</summary>
-        public void Finish(CharacterBuffer text)
+        /// <inheritdoc/>
+        public override void Finish(CharacterBuffer text)
         {
-            FlushBytes(_whole ?? text, atEnd: true);
+            _bytes.Finish(_whole ?? text);
             if (_whole is null)
                 return;
             text.Append(decoding._denormalizer!.Normalize(_whole.Span, new CharacterBuffer()));
@@ -58,7 +53,7 @@ internal sealed class PieceDecoding(SentencePieceModel model, Vocabulary vocabul
         private void AppendPiece(Piece piece, CharacterBuffer output)
         {
             var before = output.Length;
-            FlushBytes(output, atEnd: true);
+            _bytes.Finish(output);
             if (_stripped || !_isEmpty || output.Length > before)
                 _mayStripSpace = false;
             _stripped = false;
@@ -77,30 +72,6 @@ internal sealed class PieceDecoding(SentencePieceModel model, Vocabulary vocabul
             }
             foreach (var character in shown)
                 output.Append(character == SentencePieceNormalizer.EscapedSpace ? ' ' : character);
-        }
-
-        private void AppendByte(byte value, CharacterBuffer output)
-        {
-            _bytes[_byteCount++] = value;
-            FlushBytes(output, atEnd: false);
-        }
-
-        private void FlushBytes(CharacterBuffer output, bool atEnd)
-        {
-            var bytes = _bytes.AsSpan(0, _byteCount);
-            Span<char> utf16 = stackalloc char[2];
-            while (!bytes.IsEmpty)
-            {
-                var status = Rune.DecodeFromUtf8(bytes, out var character, out var consumed);
-                if (status == OperationStatus.NeedMoreData && !atEnd)
-                    break;
-                if (status != OperationStatus.Done) // the reference gives up one byte at a time
-                    (character, consumed) = (Rune.ReplacementChar, 1);
-                output.Append(utf16[..character.EncodeToUtf16(utf16)]);
-                bytes = bytes[consumed..];
-            }
-            bytes.CopyTo(_bytes);
-            _byteCount = bytes.Length;
         }
     }
 

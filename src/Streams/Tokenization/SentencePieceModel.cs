@@ -30,6 +30,10 @@ internal sealed class SentencePieceModel
     public ModelType Type { get; set; } = ModelType.Unigram;
     public bool TreatWhitespaceAsSuffix { get; set; }
     public bool ByteFallback { get; set; }
+
+    /// <summary>A text that spells a byte's piece, <c>&lt;0x0A&gt;</c>, becomes it, as in the tokenizers library; SentencePiece takes it for text.</summary>
+    public bool BytePiecesMatchText { get; set; }
+
     public string BosPiece { get; set; } = "<s>";
     public string EosPiece { get; set; } = "</s>";
     public string PadPiece { get; set; } = "<pad>";

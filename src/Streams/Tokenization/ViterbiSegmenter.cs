@@ -10,7 +10,7 @@ namespace Streaming.Streams.Tokenization;
 /// <c>EncodeOptimized</c> does: scores add up in float32 from the start of the text, a candidate is compared before it is
 /// rounded, and of equals the one found first (with the earlier start) stays. Scratch is reused; not thread-safe.
 /// </summary>
-internal sealed class ViterbiSegmenter
+internal sealed class ViterbiSegmenter : Segmenter
 {
     // Where no piece reaches over a place, everything before it is settled; so what long lines need stays in the cache.
     private const int SettleAfter = 1024;
@@ -42,9 +42,8 @@ internal sealed class ViterbiSegmenter
         _endings = NewEndings();
     }
 
-    /// <summary>Appends the ids of <paramref name="text"/>, which is valid UTF-16, and, where asked for, where each ends in it.</summary>
-    /// <remarks>Of the bytes of one character, the last ends after it and the others before it.</remarks>
-    public void Segment(ReadOnlySpan<char> text, TokenBuffer ids, TokenBuffer? ends)
+    /// <inheritdoc/>
+    public override void Segment(ReadOnlySpan<char> text, TokenBuffer ids, TokenBuffer? ends)
     {
         _endings[0].Score = 0; // the others were cleared when they were read
         for (var settled = 0; settled < text.Length;)

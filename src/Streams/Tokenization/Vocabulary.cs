@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Streaming.Streams.Tokenization;
 
 /// <summary>
-/// The pieces of a unigram model, arranged for look-up in both directions. Immutable. Errors: <see cref="FormatException"/>
+/// The pieces of a SentencePiece model, arranged for look-up in both directions. Immutable. Errors: <see cref="FormatException"/>
 /// where the pieces contradict each other or the model's settings, as SentencePiece itself refuses them.
 /// </summary>
 internal sealed class Vocabulary
@@ -39,7 +39,7 @@ internal sealed class Vocabulary
         }
         UnknownScore = lowest - UnknownPenalty;
         HighestScore = highest;
-        (Trie, UserDefined) = Arrange();
+        (Trie, UserDefined) = Arrange(model);
     }
 
     public int Count => _pieces.Length;
@@ -80,7 +80,7 @@ internal sealed class Vocabulary
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private (PieceTrie All, PieceTrie? UserDefined) Arrange()
+    private (PieceTrie All, PieceTrie? UserDefined) Arrange(SentencePieceModel model)
     {
         var all = new PieceTrieBuilder(expectedNodes: _pieces.Length * 3 / 2);
         PieceTrieBuilder? userDefined = null;
@@ -109,6 +109,8 @@ internal sealed class Vocabulary
                     throw new FormatException($"piece {id} ({Quote(text)}) is a byte although byte fallback is off");
                 _byteIds[ByteOf(text) ?? throw new FormatException($"piece {id} ({Quote(text)}) is no byte")] = id;
                 bytesFound++;
+                if (model.BytePiecesMatchText)
+                    all.TryAdd(text, id, score);
             }
         }
         if (UnknownId < 0)

@@ -1,6 +1,6 @@
 namespace Streaming.Streams.Tokenization;
 
-/// <summary>Everything that a unigram <c>.model</c> file says, as plain arrays: for writing it in other programs' formats.</summary>
+/// <summary>Everything that a <c>.model</c> file says, as plain arrays: for writing it in other programs' formats.</summary>
 public sealed record VocabularyTable
 {
     /// <summary>Text of each piece, in the order of the ids.</summary>
@@ -15,17 +15,20 @@ public sealed record VocabularyTable
     /// <summary>Normalisation rules as <c>spm_train</c> compiles them; empty for none.</summary>
     public required byte[] CompiledRules { get; init; }
 
+    /// <summary>Pairs are joined by score; else the most probable segmentation is taken.</summary>
+    public required bool IsBytePair { get; init; }
+
     public required bool AddDummyPrefix { get; init; }
     public required bool RemoveExtraWhitespaces { get; init; }
     public required bool EscapeWhitespaces { get; init; }
     public required bool TreatWhitespaceAsSuffix { get; init; }
 
-    /// <param name="path">A unigram <c>.model</c> file.</param>
+    /// <param name="path">A <c>.model</c> file, unigram or byte pairs.</param>
     /// <exception cref="InvalidDataException">The file is none.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static VocabularyTable Read(string path)
     {
-        UnigramTokenizer.Load(path); // refuses what is no sound unigram model
+        var tokenizer = PieceTokenizer.Load(path); // refuses what is no sound model
         var model = SentencePieceModelReader.Read(path);
         var normalizer = model.Normalizer!;
         return new VocabularyTable
@@ -34,6 +37,7 @@ public sealed record VocabularyTable
             Scores = [.. model.Pieces.Select(piece => piece.Score)],
             Types = [.. model.Pieces.Select(piece => (int)piece.Type)],
             CompiledRules = normalizer.CompiledRules,
+            IsBytePair = tokenizer.IsBytePair,
             AddDummyPrefix = normalizer.AddDummyPrefix,
             RemoveExtraWhitespaces = normalizer.RemoveExtraWhitespaces,
             EscapeWhitespaces = normalizer.EscapeWhitespaces,

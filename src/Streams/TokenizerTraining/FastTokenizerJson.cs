@@ -1,10 +1,11 @@
 using System.Text.Json;
 using Streaming.Streams.Tokenization;
+using Streaming.Streams.Tokenization.BytePairs;
 
 namespace Streaming.Streams.TokenizerTraining;
 
 /// <summary>
-/// A SentencePiece unigram model as the tokenizers library reads it (<c>tokenizer.json</c>, version 1.0). The text is not
+/// A SentencePiece model as the tokenizers library reads it (<c>tokenizer.json</c>, version 1.0). The text is not
 /// split into words first: SentencePiece finds the best segmentation of the whole text, and so does the library then.
 /// </summary>
 internal static class FastTokenizerJson
@@ -77,7 +78,7 @@ internal static class FastTokenizerJson
     // A text that spells a byte's piece, <0x41>, is text: it is parted where no piece lies over, and so is never that piece.
     private static void WritePreTokenizer(Utf8JsonWriter json, SentencePieceModel model)
     {
-        if (!model.ByteFallback)
+        if (!model.ByteFallback || model.Type == ModelType.Bpe) // no merges make a byte's piece
         {
             json.WriteNull("pre_tokenizer");
             return;
@@ -111,6 +112,11 @@ internal static class FastTokenizerJson
 
     private static void WriteModel(Utf8JsonWriter json, SentencePieceModel model)
     {
+        if (model.Type == ModelType.Bpe)
+        {
+            WriteBytePairs(json, model);
+            return;
+        }
         json.WriteStartObject("model");
         json.WriteString("type", "Unigram");
         json.WriteNumber("unk_id", model.Pieces.FindIndex(piece => piece.Type == PieceType.Unknown));
@@ -124,6 +130,33 @@ internal static class FastTokenizerJson
         }
         json.WriteEndArray();
         json.WriteBoolean("byte_fallback", model.ByteFallback);
+        json.WriteEndObject();
+    }
+
+    private static void WriteBytePairs(Utf8JsonWriter json, SentencePieceModel model)
+    {
+        json.WriteStartObject("model");
+        json.WriteString("type", "BPE");
+        json.WriteNull("dropout");
+        json.WriteString("unk_token", model.Pieces.Find(piece => piece.Type == PieceType.Unknown).Text);
+        json.WriteNull("continuing_subword_prefix");
+        json.WriteNull("end_of_word_suffix");
+        json.WriteBoolean("fuse_unk", true);
+        json.WriteBoolean("byte_fallback", model.ByteFallback);
+        json.WriteBoolean("ignore_merges", false);
+        json.WriteStartObject("vocab");
+        foreach (var (id, piece) in model.Pieces.Index())
+            json.WriteNumber(piece.Text, id);
+        json.WriteEndObject();
+        json.WriteStartArray("merges");
+        foreach (var (left, right) in new SentencePieceMerges(model).Listed())
+        {
+            json.WriteStartArray();
+            json.WriteStringValue(left);
+            json.WriteStringValue(right);
+            json.WriteEndArray();
+        }
+        json.WriteEndArray();
         json.WriteEndObject();
     }
 

@@ -5,9 +5,10 @@ using Streaming.Streams.Tokenization;
 namespace Streaming.Streams.TokenizerTraining;
 
 /// <summary>
-/// Writes the files from which Hugging Face Transformers loads a SentencePiece unigram model, with the same ids:
+/// Writes the files from which Hugging Face Transformers loads a SentencePiece model, with the same ids:
 /// <c>tokenizer.json</c> (the fast tokenizer), <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and, for
-/// T5Tokenizer, the model itself under the name <c>spiece.model</c>; LlamaTokenizer reads <c>tokenizer.model</c>.
+/// T5Tokenizer, a unigram model itself under the name <c>spiece.model</c>; LlamaTokenizer reads <c>tokenizer.model</c>. A tokenizer
+/// that is a <c>tokenizer.json</c> already keeps the files that lie beside it.
 /// </summary>
 public static class HuggingFaceTokenizerFiles
 {
@@ -16,30 +17,31 @@ public static class HuggingFaceTokenizerFiles
     // Unescaped, so that people can read and search the pieces.
     private static readonly JsonWriterOptions _format = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The files that are written.</summary>
+    /// <summary>The files that are written for a unigram model.</summary>
     public static IReadOnlyList<string> Names { get; } = [Fast, Configuration, SpecialTokensMap, Model];
 
     /// <summary>Writes the files into a folder that exists; files of the same names are replaced.</summary>
-    /// <param name="modelPath">A unigram <c>.model</c> file of any origin.</param>
+    /// <param name="modelPath">A <c>.model</c> file of any origin, or a <c>tokenizer.json</c>.</param>
     /// <param name="folder">Receives the files.</param>
-    /// <exception cref="InvalidDataException">The file is no SentencePiece unigram model.</exception>
+    /// <exception cref="InvalidDataException">The file is no tokenizer.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     public static void Write(string modelPath, string folder)
     {
         foreach (var (name, bytes) in Make(modelPath))
             File.WriteAllBytes(Path.Combine(folder, name), bytes);
         var copy = Path.Combine(folder, Model);
-        if (Path.GetFullPath(copy) != Path.GetFullPath(modelPath))
+        if (TextTokenizer.Load(modelPath) is PieceTokenizer { IsBytePair: false } && Path.GetFullPath(copy) != Path.GetFullPath(modelPath))
             File.Copy(modelPath, copy, overwrite: true);
     }
 
-    /// <summary>What AutoTokenizer reads, in memory: all files but the copy of the model.</summary>
-    /// <param name="modelPath">A unigram <c>.model</c> file of any origin.</param>
-    /// <exception cref="InvalidDataException">The file is no SentencePiece unigram model.</exception>
+    /// <summary>What AutoTokenizer reads, in memory: all files but the tokenizer's own.</summary>
+    /// <param name="modelPath">A <c>.model</c> file of any origin, or a <c>tokenizer.json</c>.</param>
+    /// <exception cref="InvalidDataException">The file is no tokenizer.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IReadOnlyList<(string Name, byte[] Bytes)> Make(string modelPath)
     {
-        UnigramTokenizer.Load(modelPath); // refuses what is no sound unigram model
+        if (TextTokenizer.Load(modelPath) is JsonTokenizer json) // refuses what is no sound tokenizer
+            return Beside(modelPath, json);
         var model = SentencePieceModelReader.Read(modelPath);
         var special = new SpecialTokens(model);
         return
@@ -53,6 +55,30 @@ public static class HuggingFaceTokenizerFiles
                 json.WriteEndObject();
             })),
             (Configuration, Json(json => WriteConfiguration(json, model, special))),
+        ];
+    }
+
+    private static IReadOnlyList<(string Name, byte[] Bytes)> Beside(string path, JsonTokenizer tokenizer)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string[] found = [.. new[] { Configuration, SpecialTokensMap }.Where(name => File.Exists(Path.Combine(folder, name)))];
+        if (found.Contains(Configuration))
+            return [.. found.Select(name => (name, File.ReadAllBytes(Path.Combine(folder, name))))];
+        return
+        [
+            .. found.Select(name => (name, File.ReadAllBytes(Path.Combine(folder, name)))),
+            (Configuration, Json(json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
+                foreach (var (role, id) in new[] { ("bos_token", tokenizer.BosId), ("eos_token", tokenizer.EosId), ("pad_token", tokenizer.PadId) })
+                {
+                    if (id is { } token)
+                        json.WriteString(role, tokenizer.IdToPiece(token));
+                }
+                json.WriteBoolean("clean_up_tokenization_spaces", false);
+                json.WriteEndObject();
+            })),
         ];
     }
 

@@ -28,7 +28,7 @@ public static class SentenceSource
             var files = SourceFiles.Of(source, options, Split.Train);
             return new SourceStages(
                 options, source, Split.Train, files, DocumentFilters.Of(source), SourceCursor.AtStart(source, files).Place, cache: null,
-                normalize, new TokenBlocksPool(options.BlockSize), statistics, new SourceStatistics(source.Name, options.OnNotice));
+                normalize, padding: 0, new TokenBlocksPool(options.BlockSize), statistics, new SourceStatistics(source.Name, options.OnNotice));
         }).ToList(); // names every missing file before reading begins
         return sources.SelectMany(source => Read(source, materializer, stop));
     }

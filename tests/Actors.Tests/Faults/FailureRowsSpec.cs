@@ -32,6 +32,30 @@ public sealed class FailureRowsSpec : IDisposable
         Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], StepsOf(faulty));
     }
 
+    /// <summary>The first line that is not UTF-8, and records that are no JSON or hold no text: what is left is learned as if they were not there.</summary>
+    [Theory]
+    [InlineData("lines.txt", "\u00ff\u00fe a line that is broken\n", "\ufffd\ufffd a line that is broken\n")]
+    [InlineData("records.jsonl", "{\"text\":\n[1,2]\n{\"title\":\"no text\"}\n{\"text\":7}\n", "")]
+    public async Task A_bad_line_costs_itself_alone(string name, string bad, string asRead)
+    {
+        var isJson = name.EndsWith("jsonl", StringComparison.Ordinal);
+        var good = string.Concat(File.ReadLines(Path.Combine(TinyRun.Samples, "corpus-ja.txt")).Where(line => line.Length > 0).Take(400)
+            .Select(line => (isJson ? $"{{\"text\":{System.Text.Json.JsonSerializer.Serialize(line)}}}" : line) + "\n"));
+        async Task<byte[]> TrainOn(string folder, byte[] text)
+        {
+            var file = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, folder)).FullName, name);
+            File.WriteAllBytes(file, text);
+            var options = TinyRun.Options(Path.Combine(_folder, folder, "run"), 6);
+            var (outcome, run) = await HostedRun.CompleteAsync(options with { Data = options.Data with { Sources = [new() { Paths = [file], Epochs = 0 }] } });
+            Assert.IsType<RunOutcome.Completed>(outcome);
+            Assert.Empty(run.Events.OfType<RunProtocol.RolledBack>());
+            return Weights(options.RunDirectory, 6);
+        }
+        byte[] Text(string first) => [.. isJson ? System.Text.Encoding.UTF8.GetBytes(first) : first.Select(letter => (byte)letter), .. System.Text.Encoding.UTF8.GetBytes(good)];
+        var expected = await TrainOn("without", [.. System.Text.Encoding.UTF8.GetBytes(asRead), .. System.Text.Encoding.UTF8.GetBytes(good)]);
+        Assert.Equal(expected, await TrainOn("with", Text(bad)));
+    }
+
     [Fact]
     public async Task A_checkpoint_that_fails_is_told_and_the_next_one_is_whole()
     {

@@ -17,6 +17,25 @@ public sealed class AgendaSpec
     }
 
     [Fact]
+    public void Training_goes_on_while_held_out_text_is_late_and_the_evaluation_follows()
+    {
+        var agenda = Agenda(maxSteps: 4, evalSteps: 2);
+        agenda.StepTaken(1);
+        agenda.StepTaken(2);
+        Assert.Equal(Work.Evaluate, agenda.Next);
+        agenda.PostponeEvaluation();
+        Assert.Equal(Work.Step, agenda.Next);
+        agenda.StepTaken(3);
+        agenda.HeldOutIsThere();
+        Assert.Equal(Work.Evaluate, agenda.Next);
+        agenda.Evaluated();
+        Assert.Equal(Work.Step, agenda.Next);
+        agenda.StepTaken(4);
+        agenda.PostponeEvaluation(); // at the end there is nothing to go on with
+        Assert.Equal(Work.Evaluate, agenda.Next);
+    }
+
+    [Fact]
     public void A_second_snapshot_waits_until_the_first_is_written()
     {
         var agenda = Agenda(maxSteps: 10, saveSteps: 1);

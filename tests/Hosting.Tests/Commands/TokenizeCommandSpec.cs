@@ -15,7 +15,7 @@ public sealed class TokenizeCommandSpec
     [Fact]
     public void Every_reference_text_becomes_the_ids_of_spm_encode()
     {
-        var tokenizer = UnigramTokenizer.Load(ReferenceData.Path("tokenizer/spm-ja-50k.model"));
+        var tokenizer = TextTokenizer.Load(ReferenceData.Path("tokenizer/spm-ja-50k.model"));
         var cases = File.ReadLines(ReferenceData.Path("tokenizer/spm-ja-50k-cases.jsonl")).Select(l => JsonDocument.Parse(l).RootElement).ToList();
         var input = string.Concat(cases.Select(c => c.GetProperty("text").GetString() + "\n"));
         var expected = string.Concat(cases.Select(c => string.Join(' ', c.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32())) + "\n"));
@@ -25,7 +25,7 @@ public sealed class TokenizeCommandSpec
     [Fact]
     public void Ids_become_the_text_they_came_from()
     {
-        var tokenizer = UnigramTokenizer.Load(SampleModel);
+        var tokenizer = TextTokenizer.Load(SampleModel);
         const string Text = "日本の春は、川の土手に咲く。\n\n𠮷野家で🍣を食べる\n";
         Assert.Equal(Text, Run(Run(Text, TokenizeCommand.Encode(tokenizer)), TokenizeCommand.Decode(tokenizer)));
     }
@@ -36,7 +36,7 @@ public sealed class TokenizeCommandSpec
     [InlineData("-1", "line 1 of standard input: '-1' is no id of this tokenizer, which has 0 to 1999.")]
     public void What_is_no_id_is_named_with_its_line(string input, string expected)
     {
-        var mistake = Assert.Throws<UserErrorException>(() => Run(input, TokenizeCommand.Decode(UnigramTokenizer.Load(SampleModel))));
+        var mistake = Assert.Throws<UserErrorException>(() => Run(input, TokenizeCommand.Decode(TextTokenizer.Load(SampleModel))));
         Assert.Equal([expected], mistake.Sentences);
         Assert.Equal(1, mistake.ExitCode);
     }

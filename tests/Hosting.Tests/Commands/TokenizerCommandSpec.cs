@@ -14,13 +14,13 @@ public sealed class TokenizerCommandSpec : IDisposable
     {
         var output = Path.Combine(_folder, "tokenizer");
         Assert.Equal((0, ""), await Train("--output", output, "--set", "tokenizer.vocab-size=2500"));
-        var tokenizer = UnigramTokenizer.Load(Path.Combine(output, "tokenizer.model"));
+        var tokenizer = TextTokenizer.Load(Path.Combine(output, "tokenizer.model"));
         Assert.Equal(2500, tokenizer.VocabularySize);
         Assert.Equal(
             (2, $"streaming: {output} holds a tokenizer already (tokenizer.json); name another folder, or replace it with --force."),
             await Train("--output", output, "--set", "tokenizer.vocab-size=2500"));
         Assert.Equal((0, ""), await Train("--output", output, "--set", "tokenizer.vocab-size=2400", "--force"));
-        Assert.Equal(2400, UnigramTokenizer.Load(Path.Combine(output, "tokenizer.model")).VocabularySize);
+        Assert.Equal(2400, TextTokenizer.Load(Path.Combine(output, "tokenizer.model")).VocabularySize);
     }
 
     [Fact]

@@ -5,6 +5,7 @@ using Streaming.Hosting.Generation;
 using Streaming.Hosting.Tests.Generation;
 using Streaming.Model.Generation;
 using Streaming.Model.Generation.Host;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Tests.Evaluation;
 
@@ -55,7 +56,40 @@ public sealed class EvaluateCommandSpec : IDisposable
         Assert.Equal("問：一足す一は{context}？ 答：二\n問：二足す二は？ 答：", prompt.Format(new TaskRecord("二足す二は？", "x", [], -1, ["四"])));
     }
 
+    [Fact]
+    public async Task Records_of_instructions_are_asked_in_the_models_template()
+    {
+        foreach (var (name, bytes) in InstructionFiles.Make(new InstructionTemplate("{instruction}は{input}の", "{instruction}の")))
+            File.WriteAllBytes(Path.Combine(Model, name), bytes);
+        var folder = ModelFolder.Open(Model);
+        using var decoder = HostDecoder.Open(Model, 1, 200, threads: 1);
+        var ids = TokenGenerator.Generate(decoder, folder.Encode("日本は犬の"), new() { MaxNewTokens = 3, EndTokens = folder.EndTokens }, TestContext.Current.CancellationToken);
+        var right = folder.Tokenizer.Decode([.. ids]).Trim();
+        string Record(string answer) => JsonSerializer.Serialize(new { instruction = "日本", input = "犬", output = answer });
+
+        var (code, output, errors) = await Run("--task", Write("instructions.jsonl", Record(right), Record("x" + right)), "--max-answer-tokens", "3", "--json");
+
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Equal(0.5, JsonDocument.Parse(output).RootElement.GetProperty("exact_match").GetDouble());
+    }
+
+    [Fact]
+    public async Task Held_out_instructions_are_scored_and_answered()
+    {
+        var records = Write("records.jsonl", [.. Enumerable.Range(0, 40).Select(number => JsonSerializer.Serialize(new { instruction = $"{number}は？", output = "はい" }))]);
+        string[] configured = ["--set", "data.format=instructions", "--set", $"data.sources=[\"{records}\"]", "--set", "instructions.validation-fraction=0.5", "--set", "data.block-size=64", "--device", "cpu"];
+        var (code, output, errors) = await Run([.. configured, "--answers", "3", "--json"]);
+        Assert.Equal((0, ""), (code, errors));
+        var results = output.Split('\n').SkipLast(1).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.InRange(results[0].GetProperty("eval_tokens").GetInt64(), 2 * 10, 8 * 30); // answers and their ends, of about twenty records
+        Assert.Equal(3, results[1].GetProperty("questions").GetInt32());
+
+        (code, _, errors) = await Run("--answers", "3", "--device", "cpu");
+        Assert.Equal((2, "streaming: --answers is about instructions, and the sources hold text; set data.format to instructions, or ask with --task.\n"), (code, errors));
+    }
+
     [Theory]
+    [InlineData("{\"instruction\": \"a\"}", "line 1: it has an 'instruction' and no text 'output'")]
     [InlineData("{\"question\": \"a\"}", "line 1: it has neither choices")]
     [InlineData("{\"question\": \"a\", \"choice0\": \"b\", \"label\": 1}", "line 1: its 'label' must be a whole number from 0 to 0")]
     [InlineData("[]", "line 1: it has no text 'question'")]

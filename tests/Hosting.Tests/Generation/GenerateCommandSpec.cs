@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Streaming.Hosting.Commands;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Tests.Generation;
 
@@ -52,7 +53,28 @@ public sealed class GenerateCommandSpec : IDisposable
         Assert.Equal(whole[..whole.IndexOf(stop, 3, StringComparison.Ordinal)] + "\n", text);
     }
 
+    [Fact]
+    public async Task An_instruction_is_put_in_the_models_template_and_the_answer_alone_is_shown()
+    {
+        foreach (var (name, bytes) in InstructionFiles.Make(new InstructionTemplate("{instruction}は{input}の", "{instruction}の")))
+            File.WriteAllBytes(Path.Combine(_folder, name), bytes);
+        string[] greedy = ["--greedy", "--max-new-tokens", "9"];
+        var (_, continued, _) = await Run(["--prompt", "日本の", .. greedy]);
+        Assert.Equal((0, continued["日本の".Length..], ""), await Run(["--instruction", "日本", .. greedy]));
+
+        var (_, json, _) = await Run(["-i", "日本", "-i", "猫", "--input", "犬", .. greedy, "--jsonl"]);
+        Assert.Equal(["日本は犬の", "猫の"], json.Split('\n').SkipLast(1).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("prompt").GetString()));
+
+        File.WriteAllText(Path.Combine(_folder, InstructionTemplate.FileName), "[]");
+        var (code, _, errors) = await Run(["--instruction", "日本"]);
+        Assert.Equal(2, code);
+        Assert.Matches("^streaming: --model: .*instructions.json must be an object with the texts .*\n$", errors);
+    }
+
     [Theory]
+    [InlineData("--instruction: instruction 1 is empty; give it some text.", "--instruction", "")]
+    [InlineData("--input was given 1 times and --instruction 0; an input belongs to an instruction.", "--prompt", "a", "--input", "b")]
+    [InlineData("--libtorch: torch.libtorch = /nowhere holds no libtorch_cpu.so: give the torch/lib folder of an installed PyTorch, or auto, or bundled.", "--prompt", "a", "--libtorch", "/nowhere")]
     [InlineData("--prompt: prompt 1 is empty; give it some text.", "--prompt", "")]
     [InlineData("there is no text to continue; give one with --prompt, or a file of them with --prompts.")]
     [InlineData("--temperature: temperature must be a number from 0 to 100, was -1.", "--prompt", "a", "--temperature", "-1")]

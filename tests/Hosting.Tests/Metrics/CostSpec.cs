@@ -7,7 +7,7 @@ namespace Streaming.Hosting.Tests.Metrics;
 public sealed class CostSpec(ITestOutputHelper output)
 {
     [Fact]
-    public void What_a_step_costs_the_metrics_and_the_page_is_microseconds_and_hardly_any_garbage()
+    public void A_step_leaves_the_metrics_and_the_page_with_hardly_any_garbage()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var metrics = new RunMetrics(registry, TimeProvider.System);
@@ -22,7 +22,6 @@ public sealed class CostSpec(ITestOutputHelper output)
         var bytes = (GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)Steps;
         output.WriteLine($"{microseconds:F2} µs and {bytes:F0} bytes a step");
         Assert.True(bytes < 200, $"{bytes} bytes a step");
-        Assert.True(microseconds < 100, $"{microseconds} µs a step"); // 0.1 % of a step of 0.1 s, on a machine that does much else
 
         void Observe(int count)
         {

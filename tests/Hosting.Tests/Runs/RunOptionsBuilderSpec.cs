@@ -6,6 +6,7 @@ using Streaming.Model;
 using Streaming.Model.Engines;
 using Streaming.Streams;
 using Streaming.Streams.Cleaning;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Tests.Runs;
 
@@ -36,6 +37,7 @@ public sealed class RunOptionsBuilderSpec
         { "data.http-cache", "/h", "Data.Http.CacheFolder", "/h" },
         { "data.document-mask", "true", "Data.DocumentMask", true },
         { "data.token-cache", "/c", "Data.TokenCache", "/c" },
+        { "data.format", "text", "Data.DocumentMask", false },
         { "training.per-device-train-batch-size", "3", "Data.Rows", 3 },
         { "training.gradient-accumulation-steps", "3", "Training.GradientAccumulationSteps", 3 },
         { "training.max-steps", "12345678901", "Training.MaxSteps", 12_345_678_901 },
@@ -82,6 +84,20 @@ public sealed class RunOptionsBuilderSpec
         { "torch.libtorch", "/l", "Training.Libtorch", "/l" },
     };
 
+    /// <summary>The same where the sources hold instructions.</summary>
+    public static TheoryData<string, string, string, object> InstructionMappings => new()
+    {
+        { "instructions.prompt-with-input", "<s>{input}{instruction}", "Data.Instructions.Template.WithInput", "<s>{input}{instruction}" },
+        { "instructions.prompt-without-input", "\"\\n{instruction}\"", "Data.Instructions.Template.WithoutInput", "\n{instruction}" },
+        { "instructions.loss", "all", "Data.Instructions.LossOnAnswerOnly", false },
+        { "instructions.longer-than-block", "drop", "Data.Instructions.LongRecords", LongRecords.Drop },
+        { "instructions.instruction-field", "q", "Data.Instructions.InstructionField", "q" },
+        { "instructions.input-field", "q", "Data.Instructions.InputField", "q" },
+        { "instructions.output-field", "a.b", "Data.Instructions.OutputField", "a.b" },
+        { "instructions.validation-fraction", "0.25", "Data.ValidationFraction", 0.25 },
+        { "instructions.shuffle", "true", "Data.Shuffle.Documents", int.MaxValue },
+    };
+
     /// <summary>The same for the training of a tokenizer.</summary>
     public static TheoryData<string, string, string, object> TokenizerMappings => new()
     {
@@ -105,12 +121,37 @@ public sealed class RunOptionsBuilderSpec
     public void A_key_becomes_its_option(string key, string value, string option, object expected)
         => Assert.Equal(expected, Read(Build($"{key}={value}"), option));
 
+    [Theory]
+    [MemberData(nameof(InstructionMappings))]
+    public void A_key_becomes_its_option_of_instructions(string key, string value, string option, object expected)
+        => Assert.Equal(expected, Read(Build("data.format=instructions", $"{key}={value}"), option));
+
+    [Fact]
+    public void Instructions_are_put_as_the_recipe_does_a_tenth_is_held_out_and_they_are_shuffled()
+    {
+        var data = Build("data.format=instructions").Data;
+        Assert.Equal(new InstructionOptions(), data.Instructions);
+        Assert.Equal(0.1, data.ValidationFraction);
+        Assert.NotNull(data.Shuffle);
+        Assert.Null(Build("data.format=instructions", "instructions.shuffle=false").Data.Shuffle);
+        Assert.Null(Build().Data.Instructions);
+    }
+
+    [Theory]
+    [InlineData("instructions.prompt-with-input=x", "streaming.instructions.prompt-with-input cannot be used: the form with an input must hold {instruction} and {input}, was \"x\" (--set).")]
+    [InlineData("instructions.prompt-without-input=x", "streaming.instructions.prompt-without-input cannot be used: the form without an input must hold {instruction} and not {input}, was \"x\" (--set).")]
+    [InlineData("data.token-cache=/c", "streaming.data.token-cache must be none where data.format is instructions: records are read anew each epoch, which takes no time beside training (--set).")]
+    [InlineData("data.cleaning=web", "streaming.data.cleaning cannot be used on source ")]
+    [InlineData("data.duplicates=web", "streaming.data.duplicates cannot be used on source ")]
+    public void What_does_not_fit_instructions_is_refused_with_its_key(string assignment, string sentence)
+        => Assert.StartsWith(sentence, Assert.Single(Assert.Throws<UserErrorException>(() => Build("data.format=instructions", assignment)).Sentences));
+
     [Fact]
     public void Every_key_is_mapped()
     {
         // model.config is read, metrics, control, logs and the tokenizer's folder are this project's own, and some say nothing without another.
         var elsewhere = new[] { Keys.ModelConfig.Path, Keys.MetricsEnabled.Path, Keys.MetricsHost.Path, Keys.MetricsPort.Path, Keys.MetricsGpus.Path, Keys.PeakTeraflops.Path, Keys.TokenFile.Path, Keys.LogFormat.Path, Keys.TensorBoard.Path, Keys.WatchdogTimeout.Path, Keys.FaultSeed.Path, Keys.TokenizerDirectory.Path, Keys.ShuffleMegabytes.Path, Keys.RejectedFile.Path, Keys.LoraAlpha.Path, Keys.LoraDropout.Path, Keys.LoraTargets.Path };
-        var mapped = Mappings.Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
+        var mapped = Mappings.Concat(InstructionMappings).Concat(TokenizerMappings).Select(row => "streaming." + row.Data.Item1).Concat(elsewhere).Distinct();
         Assert.Equal(Keys.All.Select(k => k.Path).Order(), mapped.Order());
     }
 

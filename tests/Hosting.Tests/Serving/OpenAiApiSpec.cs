@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
 using Streaming.Hosting.Serving;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Tests.Serving;
 
@@ -57,7 +58,7 @@ public sealed class OpenAiApiSpec
     {
         await using var served = await ServedModel.StartAsync();
         var (_, chat) = await served.PostAsync(Chat, """{"messages": [{"role": "user", "content": [{"type": "text", "text": "空の色は？"}]}], "max_tokens": 6, "temperature": 0, "logprobs": true, "top_logprobs": 2}""");
-        var prompt = JsonValue.Create(ChatTemplate.Recipe.Format("空の色は？", "")).ToJsonString();
+        var prompt = $"[{string.Join(", ", new PromptEncoder(served.Hub.Current.Model.Tokenizer, InstructionTemplate.Recipe).Encode("空の色は？", ""))}]";
         var (_, plain) = await served.PostAsync(Completions, $$"""{"prompt": {{prompt}}, "max_tokens": 6, "temperature": 0}""");
 
         Assert.Equal(plain["choices"]![0]!["text"]!.GetValue<string>(), chat["choices"]![0]!["message"]!["content"]!.GetValue<string>());
@@ -67,6 +68,21 @@ public sealed class OpenAiApiSpec
             first.Add(chunk);
         Assert.Equal("assistant", first[0]["choices"]![0]!["delta"]!["role"]!.GetValue<string>());
         Assert.Equal("chat.completion.chunk", first[0]["object"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task A_conversation_is_put_in_the_template_of_the_models_folder()
+    {
+        await using var served = await ServedModel.StartAsync(template: new InstructionTemplate("<s>{input}Q{instruction}A", "<s>Q{instruction}A"));
+        var model = served.Hub.Current.Model;
+        var (text, ids) = ChatPrompt.Of(model, [("system", "文"), ("user", "一"), ("user", "二"), ("assistant", "三"), ("user", "四")]);
+        Assert.Equal("<s>文Q一\n二A三</s><s>文Q四A", text);
+        var encoder = model.CreatePromptEncoder();
+        Assert.Equal([.. encoder.Encode("一\n二", "文"), .. model.Encode("三"), model.Tokenizer.EosId!.Value, .. encoder.Encode("四", "文")], ids);
+
+        var (_, chat) = await served.PostAsync(Chat, """{"messages": [{"role": "user", "content": "空"}], "max_tokens": 4, "temperature": 0}""");
+        var (_, plain) = await served.PostAsync(Completions, $$"""{"prompt": [{{string.Join(", ", encoder.Encode("空", ""))}}], "max_tokens": 4, "temperature": 0}""");
+        Assert.Equal(plain["choices"]![0]!["text"]!.GetValue<string>(), chat["choices"]![0]!["message"]!["content"]!.GetValue<string>());
     }
 
     [Theory]

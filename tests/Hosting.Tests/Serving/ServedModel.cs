@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Streaming.Hosting.Http;
 using Streaming.Hosting.Serving;
 using Streaming.Hosting.Tests.Generation;
+using Streaming.Streams.Instructions;
 
 namespace Streaming.Hosting.Tests.Serving;
 
@@ -13,19 +14,23 @@ internal sealed class ServedModel : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("serve-").FullName;
     private HttpHost? _server;
 
-    private ServedModel(ServeOptions options)
+    private ServedModel(ServeOptions options, InstructionTemplate? template)
     {
         AddCheckpoint("step-00000001", seed: 1);
-        Hub = new ModelHub(options with { ModelPath = _folder, WatchInterval = null, Threads = 1 }, Notices.Add);
+        foreach (var (name, bytes) in InstructionFiles.Make(template))
+            File.WriteAllBytes(Path.Combine(_folder, "checkpoints", "step-00000001", name), bytes);
+        Hub = new ModelHub(options with { ModelPath = _folder, WatchInterval = null, Compute = new(Device: "cpu", Threads: 1) }, Notices.Add);
     }
 
     public ModelHub Hub { get; }
     public List<string> Notices { get; } = [];
     public HttpClient Client { get; } = new() { Timeout = TimeSpan.FromSeconds(60) };
 
-    public static async Task<ServedModel> StartAsync(ServeOptions? options = null)
+    /// <param name="options">How it is served; the folder is the test's.</param>
+    /// <param name="template">How the model says that it was tuned; null says nothing.</param>
+    public static async Task<ServedModel> StartAsync(ServeOptions? options = null, InstructionTemplate? template = null)
     {
-        var served = new ServedModel(options ?? new ServeOptions { ModelPath = "", Name = "tiny" });
+        var served = new ServedModel(options ?? new ServeOptions { ModelPath = "", Name = "tiny" }, template);
         served.Hub.Start();
         served._server = await HttpHost.StartAsync(
             new HttpEndpoint("127.0.0.1", 0, "--host", "--port", ""), new OpenAiApi(served.Hub, new ServingMetrics(served.Hub)).Map, CancellationToken.None);

@@ -22,6 +22,15 @@ public sealed class LogFormatSpec
             _output.ToString().Split('\n'));
     }
 
+    [Theory]
+    [InlineData("9:1063230", "socket:[1063230]", true)]
+    [InlineData("9:1063230", "socket:[106323]", false)]
+    [InlineData("9:1063230", "/var/log/run.txt", false)]
+    [InlineData("9:1063230", null, false)]
+    [InlineData("", "socket:[]", false)]
+    [InlineData("9:", "socket:[]", false)]
+    public void The_journals_form_is_for_the_journals_socket_alone(string stream, string? target, bool leads) => Assert.Equal(leads, JournalStream.Leads(stream, target));
+
     [Fact]
     public void For_containers_every_line_is_an_object_and_an_event_has_its_fields()
     {

@@ -63,6 +63,37 @@ public sealed class CandidatesSpec
         Assert.Equal([3000, 0, 4000, 2000, 0], drawn.Select(count => (int)Math.Round(count / 10.0) * 10));
     }
 
+    [Fact]
+    public void Tokens_of_a_large_vocabulary_are_drawn_as_often_as_they_are_probable()
+    {
+        // The likeliest token stands far behind the first block, forbidden ones all over.
+        var random = new Random(5);
+        float[] scores = [.. Enumerable.Range(0, 5003).Select(id => id % 3 == 0 ? float.NegativeInfinity : id == 4001 ? 6 : (float)random.NextDouble())];
+        var candidates = new Candidates(scores.Length);
+        candidates.Select(scores, new());
+        var drawn = new int[scores.Length];
+        const int draws = 4_000;
+        for (var i = 0; i < draws; i++)
+            drawn[candidates.Draw((i + 0.5) / draws)]++;
+        var total = scores.Sum(score => Math.Exp(score));
+        for (var id = 0; id < scores.Length; id++)
+            Assert.InRange(drawn[id], (int)(draws * Math.Exp(scores[id]) / total) - 1, (int)(draws * Math.Exp(scores[id]) / total) + 2);
+        Assert.True(float.IsFinite(scores[candidates.Draw(1 - 1e-12)])); // the end of the range is a token that may come
+    }
+
+    [Fact]
+    public void Log_probabilities_are_those_of_double_precision()
+    {
+        var random = new Random(9);
+        foreach (var spread in new[] { 1.0, 20, 200 })
+        {
+            float[] scores = [.. Enumerable.Range(0, 50_257).Select(_ => (float)((random.NextDouble() - 0.5) * spread)), float.NegativeInfinity, -3e38f];
+            var highest = scores.Max();
+            var expected = highest + Math.Log(scores.Sum(score => Math.Exp((double)score - highest)));
+            Assert.Equal(expected, Probabilities.LogSumExp(scores), 2e-6 * Math.Max(1, Math.Abs(expected)));
+        }
+    }
+
     /// <summary>Temperature, top-k and top-p, one after the other over a sorted list.</summary>
     private static int[] Sorted(float[] scores, GenerationOptions options)
     {

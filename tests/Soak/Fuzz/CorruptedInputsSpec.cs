@@ -128,7 +128,7 @@ public sealed class CorruptedInputsSpec : IDisposable
                 }
                 break;
             case "tokenizer.model":
-                UnigramTokenizer.Load(path).CreateEncoder().Encode("日本の首都は東京です。", new TokenBuffer());
+                TextTokenizer.Load(path).CreateEncoder().Encode("日本の首都は東京です。", new TokenBuffer());
                 break;
             case "config.hocon":
                 SettingsLoader.Load(path, [], _ => null);

@@ -47,15 +47,15 @@ internal sealed class ModelFile
 
     public byte[] ToBytes() => [.. _bytes, .. Message(2, [.. _trainer]), .. Message(3, [.. _normalizer])];
 
-    public UnigramTokenizer Load() => Load(ToBytes());
+    public TextTokenizer Load() => Load(ToBytes());
 
-    public static UnigramTokenizer Load(byte[] file)
+    public static TextTokenizer Load(byte[] file)
     {
         var path = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(path, file);
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         finally
         {

@@ -75,7 +75,7 @@ public class TokenizerAbstractionsSpec
         var ids = Tokenizer.EncodeToIds(" Ａ", 10, out var normalized, out var consumed, considerNormalization: false);
         Assert.Null(normalized);
         Assert.Equal(2, consumed);
-        Assert.Equal(["<0x20>", "<0xEF>", "<0xBC>", "<0xA1>"], ids.Select(((UnigramTokenizer)Tokenizer).IdToPiece));
+        Assert.Equal(["<0x20>", "<0xEF>", "<0xBC>", "<0xA1>"], ids.Select(((TextTokenizer)Tokenizer).IdToPiece));
     }
 
     [Fact]

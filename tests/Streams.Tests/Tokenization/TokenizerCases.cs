@@ -13,10 +13,10 @@ internal static class TokenizerCases
 {
     private static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
 
-    private static readonly Lazy<UnigramTokenizer> Japanese = new(() => UnigramTokenizer.Load(ReferenceData.Path("tokenizer/spm-ja-50k.model")));
+    private static readonly Lazy<TextTokenizer> Japanese = new(() => TextTokenizer.Load(ReferenceData.Path("tokenizer/spm-ja-50k.model")));
 
     /// <summary>The 50,000-piece model of the reference data; skips the test where it is missing.</summary>
-    public static UnigramTokenizer LoadJapanese()
+    public static TextTokenizer LoadJapanese()
     {
         ReferenceData.Path("tokenizer/spm-ja-50k.model");
         return Japanese.Value;
@@ -28,11 +28,11 @@ internal static class TokenizerCases
     public static string SmallModelPath(string name) =>
         Path.Combine(ReferenceData.RepositoryRoot, "tests", "Streams.Tests", "Tokenization", "Models", name + ".model");
 
-    public static UnigramTokenizer LoadSmall(string name) => UnigramTokenizer.Load(SmallModelPath(name));
+    public static TextTokenizer LoadSmall(string name) => TextTokenizer.Load(SmallModelPath(name));
 
     public static IEnumerable<TokenizerCase> ReadSmall(string name) => Read(SmallModelPath(name).Replace(".model", "-cases.jsonl"));
 
-    public static int[] Encode(this UnigramTokenizer tokenizer, string text)
+    public static int[] Encode(this TextTokenizer tokenizer, string text)
     {
         var ids = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(text, ids);

@@ -45,13 +45,13 @@ internal static class Corpus
     public static string TextOf(this TextRuns runs, Substring piece) => runs.Alphabet.ToText(runs.Text.Slice(piece.Start, piece.Length));
 
     /// <summary>Trains a model and loads it as any user would.</summary>
-    public static UnigramTokenizer Train(TextBatch sentences, TokenizerTrainingOptions options)
+    public static TextTokenizer Train(TextBatch sentences, TokenizerTrainingOptions options)
     {
         var path = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(path, new TokenizerTrainer(options).Train([sentences], CancellationToken.None));
-            return UnigramTokenizer.Load(path);
+            return TextTokenizer.Load(path);
         }
         finally
         {
@@ -59,7 +59,7 @@ internal static class Corpus
         }
     }
 
-    public static int Encode(this UnigramTokenizer tokenizer, string text, out int[] ids)
+    public static int Encode(this TextTokenizer tokenizer, string text, out int[] ids)
     {
         var buffer = new TokenBuffer();
         tokenizer.CreateEncoder().Encode(text, buffer);
@@ -67,7 +67,7 @@ internal static class Corpus
         return ids.Length;
     }
 
-    public static string Decode(this UnigramTokenizer tokenizer, ReadOnlySpan<int> ids)
+    public static string Decode(this TextTokenizer tokenizer, ReadOnlySpan<int> ids)
     {
         var text = new StringBuilder();
         var decoder = tokenizer.CreateDecoder();

@@ -13,7 +13,7 @@ namespace Streaming.Model.Generation.Cuda;
 /// The decoder on one CUDA GPU, in bf16 with float32 sums and a float32 residual stream. The step of a batch (one token for each text) is one CUDA graph;
 /// up to eight texts are served by kernels that read each weight once, more by matrix products.
 /// </summary>
-public sealed unsafe class GpuDecoder : IGreedyDecoder
+public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
 {
     private const int PassTokens = 1024, MinimumLogitRows = 64;
 
@@ -151,6 +151,28 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder
             ReadLogits(logits[(done * _shape.Vocabulary)..], count);
         }
         _device.Synchronize(); // the rows' place on the host is free again
+    }
+
+    public Span<float> ForwardInPlace(scoped ReadOnlySpan<DecoderPart> parts, scoped ReadOnlySpan<int> tokens, out int stride)
+    {
+        DecoderChecks.Check(this, parts, tokens, LogitRows.None, logits: 0);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts.Length, _buffers.LogitRows, nameof(parts));
+        _device.Use();
+        var size = Stage(parts, tokens, LogitRows.Last);
+        if (parts.Length == tokens.Length && _logitSteps.TryGetValue(size, out var step))
+        {
+            step.Launch();
+        }
+        else
+        {
+            UploadRows(size);
+            _passes.Extend(size);
+            _passes.Classify(DecoderPasses.SizeFor(parts.Length));
+            DownloadLogits(parts.Length);
+        }
+        _device.Synchronize();
+        stride = _shape.VocabularyPadded;
+        return new Span<float>((void*)_hostLogits, parts.Length * stride);
     }
 
     public void ForwardGreedy(ReadOnlySpan<DecoderPart> parts, ReadOnlySpan<int> tokens, Span<int> best)

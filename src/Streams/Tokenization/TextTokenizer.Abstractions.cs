@@ -9,14 +9,11 @@ namespace Streaming.Streams.Tokenization;
 /// What <see cref="Tokenizer"/> asks for. Offsets, consumed characters and indexes count UTF-16 units of the normalised
 /// text, or of the text itself where normalisation is switched off. A limit never cuts through the bytes of a character.
 /// </summary>
-public sealed partial class UnigramTokenizer
+public abstract partial class TextTokenizer
 {
     private Workspace? _spare;
 
-    /// <inheritdoc/>
-    public override Normalizer? Normalizer => _normalizer;
-
-    /// <summary>None: a piece may reach over anything.</summary>
+    /// <summary>None that stands by itself: what splits the text belongs to the encoder.</summary>
     public override PreTokenizer? PreTokenizer => null;
 
     /// <inheritdoc/>
@@ -29,7 +26,7 @@ public sealed partial class UnigramTokenizer
         for (var i = 0; i < count; i++)
         {
             var (id, start, end) = (work.Ids.Span[i], work.EndAfter(i), work.EndAfter(i + 1));
-            var value = id == UnknownId ? normalized[start..end].ToString() : _vocabulary[id].Text;
+            var value = id == UnknownId ? normalized[start..end].ToString() : IdToPiece(id);
             tokens[i] = new EncodedToken(id, value, start..end);
         }
         var results = new EncodeResults<EncodedToken>
@@ -87,7 +84,7 @@ public sealed partial class UnigramTokenizer
     public string Decode(ReadOnlySpan<int> ids)
     {
         var text = new CharacterBuffer();
-        var decoding = new PieceDecoding.State(_decoding);
+        var decoding = BeginDecoding();
         foreach (var id in ids)
             decoding.Append(id, text);
         decoding.Finish(text);
@@ -113,7 +110,7 @@ public sealed partial class UnigramTokenizer
     {
         ArgumentNullException.ThrowIfNull(ids);
         (idsConsumed, charsWritten) = (0, 0);
-        var decoding = new PieceDecoding.State(_decoding);
+        var decoding = BeginDecoding();
         var text = new CharacterBuffer();
         var read = 0;
         foreach (var id in ids)
@@ -141,7 +138,7 @@ public sealed partial class UnigramTokenizer
 
     private void Return(Workspace work) => Volatile.Write(ref _spare, work);
 
-    private sealed class Workspace(Encoder encoder)
+    private sealed class Workspace(TextEncoder encoder)
     {
         private readonly TokenBuffer _ends = new();
 

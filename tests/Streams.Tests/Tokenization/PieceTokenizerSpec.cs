@@ -3,7 +3,7 @@ using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Tests.Tokenization;
 
-public class UnigramTokenizerSpec
+public class PieceTokenizerSpec
 {
     [Fact]
     public void Every_reference_line_encodes_to_the_ids_of_spm_encode()
