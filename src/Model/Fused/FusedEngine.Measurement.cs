@@ -1,6 +1,7 @@
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
+using Streaming.Model.Optimizers;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
 
 namespace Streaming.Model.Fused;
