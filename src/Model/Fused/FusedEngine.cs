@@ -3,7 +3,6 @@ using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused.Cuda;
 using Streaming.Model.Fused.Offload;
-using Streaming.Model.Parameters;
 using static Streaming.Model.Fused.Cuda.CudaDriver;
 using CudaDevice = Streaming.Model.Fused.Cuda.CudaDevice;
 
