@@ -150,7 +150,7 @@ public sealed class MistralConfigSpec : IDisposable
     [InlineData("", "is not JSON")]
     [InlineData("[]", "must be a JSON object, was []")]
     [InlineData("""{"vocab_size": 5""", "is not JSON")]
-    [InlineData("""{"vocab_size": 5}""", "model_type must be mistral, was absent")]
+    [InlineData("""{"vocab_size": 5}""", "model_type must be mistral or mixtral, was absent")]
     [InlineData("""{"model_type": "\ud800"}""", "is not JSON")]
     public void A_file_that_is_no_configuration_is_refused(string json, string reason) => Assert.Contains(reason, Refusal(json));
 

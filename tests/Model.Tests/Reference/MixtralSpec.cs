@@ -3,7 +3,6 @@ using Streaming.Model.Fused;
 using Streaming.Model.Generation;
 using Streaming.Model.Generation.Host;
 using Streaming.Model.Libtorch;
-using Streaming.Model.Optimizers;
 using Streaming.Model.Parameters;
 using Streaming.Model.Reference;
 using Streaming.Model.Safetensors;
