@@ -19,7 +19,7 @@ internal static class BenchGenerationCommand
         var tokens = NumberOption.Of("--tokens", "Tokens added to each text.", 64, 1, 1 << 20);
         var prompt = NumberOption.Of("--prompt-tokens", "Tokens of the prompt that is timed.", 128, 1, 1 << 20);
         var texts = new Option<int[]>("--texts") { Description = "Numbers of texts at once.", HelpName = "N", DefaultValueFactory = _ => [1, 4, 8], AllowMultipleArgumentsPerToken = true };
-        var command = new Command("generation", "Measure generation: the time of a prompt, tokens/s of greedy texts and of three beams, one JSON line; on the CPU beside the speed at which memory is read.")
+        var command = new Command("generation", "Measure generation: the time of a prompt, tokens/s of greedy and drawn texts and of three beams, one JSON line; on the CPU beside the speed at which memory is read.")
         {
             tokens, prompt, texts,
         };
@@ -42,7 +42,9 @@ internal static class BenchGenerationCommand
                 decoder = decoder.GetType().Name,
                 prompt_tok_s = Math.Round(measured.PromptTokensPerSecond, 1),
                 first_token_ms = Math.Round(1000 * measured.FirstTokenSeconds, 2),
-                greedy = measured.Steps.Select(step => new { texts = step.Texts, tok_s = Math.Round(step.TokensPerSecond, 2) }),
+                greedy = Rates(measured.Steps),
+                top_k50_top_p95 = Rates(measured.Drawn),
+                drawn_of_all = Rates(measured.DrawnOfAll),
                 beams3_sample_norepeat2_tok_s = measured.BeamTokensPerSecond is { } beams ? Math.Round(beams, 2) : (double?)null,
                 read_gb_s = bandwidth is { } speed ? Math.Round(speed / 1e9, 2) : (double?)null,
                 weights_gb = bytes / 1e9,
@@ -52,6 +54,9 @@ internal static class BenchGenerationCommand
         });
         return command;
     }
+
+    private static object Rates(IReadOnlyList<(int Texts, double TokensPerSecond)> steps) =>
+        steps.Select(step => new { texts = step.Texts, tok_s = Math.Round(step.TokensPerSecond, 2) });
 
     private static IDecoder Open(string path, ComputeOptions compute, int slots, int context)
     {
