@@ -52,7 +52,8 @@ internal static class PlanCommand
         output.WriteLine(Text($"{machine.Name}: {Gib(machine.DeviceBytes)} GiB of device and {Gib(machine.HostBytes)} GiB of host memory for the run; {machine.Rates.Products / 1e12:F0} TFLOP/s in products, {machine.Rates.DeviceMemory / 1e12:F2} TB/s on the device, {machine.Rates.In / 1e9:F0} GB/s in, {machine.Rates.Out / 1e9:F0} GB/s out"));
         output.WriteLine(Text($"{rows} x {tokens} tokens a micro-batch, {training.GradientAccumulationSteps} a step, {MemoryPlanner.Word(optimizer.Kind)}"));
         output.WriteLine(Text($"{"offload",-12}{"recompute",-11}{"device GiB",11}{"host GiB",10}{"step s",10}{"tokens/s",11}"));
-        foreach (var level in planner.Levels)
+        // Of adapters there is nothing to offload, so that those levels have no figures.
+        foreach (var level in planner.Levels.Where(level => training.Lora is null || level.WhyNot is null))
         {
             var verdict = level.WhyNot ?? (level.Fits(machine) ? "" : level.DeviceBytes > machine.DeviceBytes ? "too much device memory" : "too much host memory");
             output.WriteLine(Text($"{MemoryPlanner.Word(level.Offload),-12}{MemoryPlanner.Word(level.Recompute),-11}{level.DeviceBytes / (double)(1 << 30),11:F2}{level.HostBytes / (double)(1 << 30),10:F2}{level.StepSeconds,10:F3}{perStep / level.StepSeconds,11:N0}{(verdict.Length > 0 ? "  " + verdict : "")}"));

@@ -58,7 +58,7 @@ internal sealed class RunSummary(Screen screen, RunOptions options) : IRunObserv
         }
         if (_checkpoint is null)
             return;
-        screen.WriteLine($"  checkpoint     {_checkpoint} (Transformers loads it as it is)");
+        screen.WriteLine($"  checkpoint     {_checkpoint} ({(options.Training.Lora is null ? "Transformers loads it as it is" : "PEFT loads it as it is, export merges it")})");
         screen.WriteLine($"  metrics        {Path.Combine(options.RunDirectory, "metrics.jsonl")}");
         screen.WriteLine($"  configuration  {Path.Combine(options.RunDirectory, ResolvedConfiguration.FileName)}");
         PrintNext(outcome);

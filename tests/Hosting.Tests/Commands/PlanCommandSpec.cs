@@ -18,6 +18,16 @@ public sealed class PlanCommandSpec
         Assert.StartsWith("offload none, recompute none: about ", lines[^1], StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Of_adapters_only_what_is_recomputed_is_to_choose()
+    {
+        var (code, output, errors) = await Run("--set", "training.lora.rank=8", "--set", "training.recompute=auto");
+        Assert.Equal((ExitCodes.Done, ""), (code, errors));
+        Assert.Equal(["none none", "none attention", "none layer", "none host"], output.TrimEnd('\n').Split('\n')[3..^1].Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2])));
+        (_, output, _) = await Run("--set", "training.lora.rank=8", "--set", "training.offload=optimizer");
+        Assert.EndsWith("set training.offload = none", output.TrimEnd('\n'), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("1MB", "may take 0.0 GiB: set a smaller training.per-device-train-batch-size")]
     [InlineData("200 MiB", "GiB of device memory with training.offload = ")]
