@@ -1,6 +1,6 @@
 namespace Streaming.Model;
 
-/// <summary>The shape of a Mistral model, as in Hugging Face's <c>config.json</c>.</summary>
+/// <summary>The shape of a Mistral or Mixtral model, as in Hugging Face's <c>config.json</c>.</summary>
 public sealed record MistralConfig
 {
     public required int VocabularySize { get; init; }
@@ -22,6 +22,10 @@ public sealed record MistralConfig
     public int? SlidingWindow { get; init; }
 
     public bool TieWordEmbeddings { get; init; }
+
+    /// <summary>Experts in place of each feed-forward layer (Mixtral); null for Mistral.</summary>
+    public MixtureOfExperts? Experts { get; init; }
+
     public int? BosTokenId { get; init; }
     public int? EosTokenId { get; init; }
     public int? PadTokenId { get; init; }

@@ -11,6 +11,7 @@ namespace Streaming.Model;
 internal static class MistralConfigJson
 {
     private const string Architecture = "MistralForCausalLM", ModelType = "mistral";
+    private const string ExpertArchitecture = "MixtralForCausalLM", ExpertModelType = "mixtral";
     private const long MaximumFileBytes = 1 << 20;
 
     public static MistralConfig Load(string path)
@@ -41,7 +42,7 @@ internal static class MistralConfigJson
 
     private static MistralConfig Read(JsonValues json)
     {
-        RequireMistral(json);
+        var hasExperts = RequireMistral(json);
         var hidden = json.Integer("hidden_size", 1, 1 << 20);
         var heads = json.Integer("num_attention_heads", 1, 1 << 16);
         // Absent is Mistral 7B's 8; null is as many as attention heads.
@@ -65,11 +66,12 @@ internal static class MistralConfigJson
             KeyValueHeadCount = keyValueHeads,
             HeadSize = headSize ?? hidden / heads,
             MaxPositions = json.Integer("max_position_embeddings", 1, int.MaxValue, absent: 4096 * 32),
-            RopeTheta = RopeTheta(json),
-            RmsNormEpsilon = json.Number("rms_norm_eps", "a number above 0 and below 1", value => value > 0 && value < 1, absent: 1e-6),
+            RopeTheta = RopeTheta(json, absent: hasExperts ? 1e6 : 10_000),
+            RmsNormEpsilon = json.Number("rms_norm_eps", "a number above 0 and below 1", value => value > 0 && value < 1, absent: hasExperts ? 1e-5 : 1e-6),
             InitializerRange = json.Number("initializer_range", "a number from 0 to 10", value => value is >= 0 and <= 10, absent: 0.02),
-            SlidingWindow = json.IsAbsent("sliding_window") ? 4096 : json.OptionalInteger("sliding_window", 1, int.MaxValue),
+            SlidingWindow = json.IsAbsent("sliding_window") ? hasExperts ? null : 4096 : json.OptionalInteger("sliding_window", 1, int.MaxValue),
             TieWordEmbeddings = json.Boolean("tie_word_embeddings", absent: false),
+            Experts = hasExperts ? Experts(json) : null,
             BosTokenId = TokenId(json, "bos_token_id", vocabulary, absent: 1),
             // Chat models may list several; the first is the one that ends a text.
             EosTokenId = json.IsList("eos_token_id") ? json.FirstInteger("eos_token_id", 0, vocabulary - 1) : TokenId(json, "eos_token_id", vocabulary, absent: 2),
@@ -77,20 +79,38 @@ internal static class MistralConfigJson
         };
     }
 
-    /// <summary>Refuses other architectures, and the variants of Mistral that would compute something else.</summary>
-    private static void RequireMistral(JsonValues json)
+    /// <summary>Refuses other architectures, and the variants that would compute something else.</summary>
+    /// <returns>Whether it is Mixtral.</returns>
+    private static bool RequireMistral(JsonValues json)
     {
-        if (json.Strings("architectures") is { Count: > 0 } architectures && !architectures.Contains(Architecture))
-            throw json.Refuse("architectures", string.Join(", ", architectures), Architecture);
-        if (json.Text("model_type") is var type && type != ModelType && !(type is null && json.Has("architectures")))
-            throw json.Refuse("model_type", type ?? "absent", ModelType);
+        var architectures = json.Strings("architectures") ?? [];
+        if (architectures.Count > 0 && !architectures.Contains(Architecture) && !architectures.Contains(ExpertArchitecture))
+            throw json.Refuse("architectures", string.Join(", ", architectures), $"{Architecture} or {ExpertArchitecture}");
+        var type = json.Text("model_type");
+        if (type is not (ModelType or ExpertModelType) && !(type is null && json.Has("architectures")))
+            throw json.Refuse("model_type", type ?? "absent", $"{ModelType} or {ExpertModelType}");
+        var hasExperts = type is null ? architectures.Contains(ExpertArchitecture) : type == ExpertModelType;
+        if (architectures.Count > 0 && !architectures.Contains(hasExperts ? ExpertArchitecture : Architecture))
+            throw json.Refuse("model_type", type!, $"that of the architecture, {architectures[0]}");
         if (json.Text("hidden_act") is { } activation && activation is not ("silu" or "swish"))
             throw json.Refuse("hidden_act", activation, "silu");
         json.Number("attention_dropout", "0: training without dropout is what this program does", value => value == 0, absent: 0);
+        return hasExperts;
+    }
+
+    private static MixtureOfExperts Experts(JsonValues json)
+    {
+        json.Number("router_jitter_noise", "0: training without noise is what this program does", value => value == 0, absent: 0);
+        var count = json.Integer("num_local_experts", 1, 4096, absent: 8);
+        return new MixtureOfExperts(
+            count,
+            json.Integer("num_experts_per_tok", 1, count, absent: Math.Min(2, count)),
+            json.Number("router_aux_loss_coef", "a number from 0 to 1000", value => value is >= 0 and <= 1000, absent: 0.001),
+            json.Boolean("output_router_logits", absent: false));
     }
 
     /// <summary>The base of the rotary embedding: <c>rope_parameters.rope_theta</c> (Transformers 5), else <c>rope_theta</c> (Transformers 4).</summary>
-    private static double RopeTheta(JsonValues json)
+    private static double RopeTheta(JsonValues json, double absent)
     {
         const string allowed = "a number above 0";
         foreach (var key in new[] { "rope_parameters", "rope_scaling" })
@@ -106,7 +126,7 @@ internal static class MistralConfigJson
             if (rope.Has("rope_theta"))
                 return rope.Number("rope_theta", allowed, value => value > 0, absent: 0);
         }
-        return json.Number("rope_theta", allowed, value => value > 0, absent: 10_000);
+        return json.Number("rope_theta", allowed, value => value > 0, absent);
     }
 
     private static int? TokenId(JsonValues json, string key, int vocabulary, int? absent)
@@ -124,7 +144,7 @@ internal static class MistralConfigJson
         {
             json.WriteStartObject();
             json.WriteStartArray("architectures");
-            json.WriteStringValue(Architecture);
+            json.WriteStringValue(config.Experts is null ? Architecture : ExpertArchitecture);
             json.WriteEndArray();
             WriteNumber(json, "attention_dropout", 0);
             WriteOptional(json, "bos_token_id", config.BosTokenId);
@@ -135,8 +155,16 @@ internal static class MistralConfigJson
             WriteNumber(json, "initializer_range", config.InitializerRange);
             json.WriteNumber("intermediate_size", config.IntermediateSize);
             json.WriteNumber("max_position_embeddings", config.MaxPositions);
-            json.WriteString("model_type", ModelType);
+            json.WriteString("model_type", config.Experts is null ? ModelType : ExpertModelType);
             json.WriteNumber("num_attention_heads", config.HeadCount);
+            if (config.Experts is { } experts)
+            {
+                json.WriteNumber("num_experts_per_tok", experts.PerToken);
+                json.WriteNumber("num_local_experts", experts.Count);
+                json.WriteBoolean("output_router_logits", experts.Balances);
+                WriteNumber(json, "router_aux_loss_coef", experts.BalanceWeight);
+                WriteNumber(json, "router_jitter_noise", 0);
+            }
             json.WriteNumber("num_hidden_layers", config.LayerCount);
             json.WriteNumber("num_key_value_heads", config.KeyValueHeadCount);
             WriteOptional(json, "pad_token_id", config.PadTokenId);

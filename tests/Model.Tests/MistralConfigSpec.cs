@@ -123,8 +123,9 @@ public sealed class MistralConfigSpec : IDisposable
     [InlineData("tie_word_embeddings", "1", "must be true or false, was 1")]
     [InlineData("pad_token_id", "50257", "must be a whole number from 0 to 50256, was 50257")]
     [InlineData("eos_token_id", "[]", "must be a whole number from 0 to 50256, or a list of such, was []")]
-    [InlineData("architectures", "[\"LlamaForCausalLM\"]", "must be MistralForCausalLM, was LlamaForCausalLM")]
-    [InlineData("model_type", "\"mixtral\"", "must be mistral, was mixtral")]
+    [InlineData("architectures", "[\"LlamaForCausalLM\"]", "must be MistralForCausalLM or MixtralForCausalLM, was LlamaForCausalLM")]
+    [InlineData("model_type", "\"mixtral\"", "must be that of the architecture, MistralForCausalLM, was mixtral")]
+    [InlineData("model_type", "\"llama\"", "must be mistral or mixtral, was llama")]
     [InlineData("hidden_act", "\"gelu\"", "must be silu, was gelu")]
     [InlineData("attention_dropout", "0.1", "was 0.1")]
     [InlineData("rope_parameters", "{\"rope_theta\": 1e4, \"rope_type\": \"yarn\"}", "rope_parameters.rope_type must be default, was yarn")]
@@ -149,7 +150,7 @@ public sealed class MistralConfigSpec : IDisposable
     [InlineData("", "is not JSON")]
     [InlineData("[]", "must be a JSON object, was []")]
     [InlineData("""{"vocab_size": 5""", "is not JSON")]
-    [InlineData("""{"vocab_size": 5}""", "model_type must be mistral, was absent")]
+    [InlineData("""{"vocab_size": 5}""", "model_type must be mistral or mixtral, was absent")]
     [InlineData("""{"model_type": "\ud800"}""", "is not JSON")]
     public void A_file_that_is_no_configuration_is_refused(string json, string reason) => Assert.Contains(reason, Refusal(json));
 

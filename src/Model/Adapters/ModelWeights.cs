@@ -59,7 +59,7 @@ public sealed class ModelWeights : IWeightSource, IDisposable
 
     /// <summary>The tensor in the file's memory map; null where it is not there as it is to be.</summary>
     internal (nint Data, TensorType Type)? Mapped(ModelParameter parameter) =>
-        _files is null || _source is MergedWeights merged && merged.Changes(parameter) ? null : (_files.Pointer(parameter.Name), _files.Find(parameter.Name)!.Type);
+        _files?.Find(parameter.Name) is not { } tensor || _source is MergedWeights merged && merged.Changes(parameter) ? null : (_files.Pointer(parameter.Name), tensor.Type);
 
     private static ModelWeights OpenWhole(MistralConfig model, string path)
     {

@@ -28,5 +28,7 @@ public static class ModelDifference
         ("rms_norm_eps", stored.RmsNormEpsilon, wanted.RmsNormEpsilon),
         ("sliding_window", stored.SlidingWindow, wanted.SlidingWindow),
         ("tie_word_embeddings", stored.TieWordEmbeddings, wanted.TieWordEmbeddings),
+        ("num_local_experts", stored.Experts?.Count, wanted.Experts?.Count),
+        ("num_experts_per_tok", stored.Experts?.PerToken, wanted.Experts?.PerToken),
     ];
 }

@@ -94,7 +94,7 @@ public sealed class ReferenceEngine : ITrainingEngine
         SetMicroBatches(microBatches);
         using var temporaries = NewDisposeScope();
         DrawDropout();
-        if (_model.Loss(batch, _device) is not { } loss)
+        if (_model.Loss(batch, _device, trains: true) is not { } loss)
             return;
         loss.mul(_gradientShare).backward();
         using (no_grad())
@@ -129,7 +129,7 @@ public sealed class ReferenceEngine : ITrainingEngine
         CheckTokens(batch.Tokens);
         using var temporaries = NewDisposeScope();
         using var gradientOff = no_grad();
-        var loss = _model.Loss(batch, _device) is { } mean ? HostTensors.Scalar(mean) : 0;
+        var loss = _model.Loss(batch, _device, trains: false) is { } mean ? HostTensors.Scalar(mean) : 0;
         GC.KeepAlive(this);
         return loss;
     }

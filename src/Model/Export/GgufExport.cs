@@ -22,9 +22,12 @@ public static class GgufExport
     /// <summary>Adds shape and weights; the tokenizer's metadata is the caller's.</summary>
     /// <param name="file">Receives them.</param>
     /// <param name="name">The model's name, for people.</param>
+    /// <exception cref="ModelException">The model is a mixture of experts.</exception>
     /// <param name="weights">Read when the file is written.</param>
     public static void Add(GgufFile file, string name, MistralConfig model, IWeightSource weights, ExportOptions options)
     {
+        if (model.Experts is not null)
+            throw new ModelException("a mixture of experts (MixtralForCausalLM) is not written as GGUF: export it for Transformers, and convert that");
         file.Add("general.architecture", "llama");
         file.Add("general.name", name);
         file.Add("general.file_type", options.Type switch { TensorType.F32 => 0, TensorType.F16 => 1, _ => 32 });

@@ -71,13 +71,15 @@ public static class EngineBenchmark
         return seconds;
     }
 
-    /// <summary>Forward and backward pass: 6 for each parameter outside the embedding (4 where it is not trained and has no gradient), and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
+    /// <summary>Forward and backward pass: 6 for each parameter outside the embedding that works on a token (4 where it is not trained and has no gradient), and causal attention (Chowdhery et al. 2022, appendix B, halved for the mask).</summary>
     public static double FlopsPerToken(ITrainingEngine engine, int tokens) => FlopsPerToken(engine.Model, engine.ParameterCount, tokens, engine.Adapters is not null);
 
     /// <inheritdoc cref="FlopsPerToken(ITrainingEngine, int)"/>
     public static double FlopsPerToken(MistralConfig model, long parameterCount, int tokens, bool trainsAdapters = false)
     {
         var parameters = parameterCount - (double)model.VocabularySize * model.HiddenSize;
+        if (model.Experts is { } experts)
+            parameters -= 3.0 * (experts.Count - experts.PerToken) * model.LayerCount * model.HiddenSize * model.IntermediateSize;
         return (trainsAdapters ? 4 : 6) * parameters + 6.0 * model.LayerCount * tokens * model.HiddenSize;
     }
 

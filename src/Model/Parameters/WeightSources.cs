@@ -61,6 +61,7 @@ public sealed class RandomWeights(MistralConfig config, int seed) : IWeightSourc
 public sealed class CheckpointWeights : IWeightSource
 {
     private readonly SafetensorsWeights _weights;
+    private readonly Dictionary<string, TensorPart> _parts = new(StringComparer.Ordinal);
 
     /// <exception cref="SafetensorsException">A parameter is missing, has another shape, or the checkpoint has others.</exception>
     public CheckpointWeights(MistralConfig config, SafetensorsWeights weights)
@@ -69,12 +70,19 @@ public sealed class CheckpointWeights : IWeightSource
         var parameters = ModelParameter.Of(config);
         foreach (var parameter in parameters)
         {
+            if (weights.Find(parameter.Name) is null && FusedExperts.Find(parameter, config) is { } part && weights.Find(part.Tensor) is { } whole)
+            {
+                if (!whole.Shape.SequenceEqual(part.Shape))
+                    throw new SafetensorsException($"{weights.Path}: '{part.Tensor}' has the shape [{string.Join(", ", whole.Shape)}], config.json asks for [{string.Join(", ", part.Shape)}]");
+                _parts[parameter.Name] = part;
+                continue;
+            }
             var tensor = weights.Find(parameter.Name)
                 ?? throw new SafetensorsException($"{weights.Path} lacks '{parameter.Name}', which a model of this config.json has");
             if (!tensor.Shape.SequenceEqual(parameter.Shape))
                 throw new SafetensorsException($"{weights.Path}: '{parameter.Name}' has the shape [{string.Join(", ", tensor.Shape)}], config.json asks for [{string.Join(", ", parameter.Shape)}]");
         }
-        var known = parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        var known = parameters.Select(parameter => parameter.Name).Concat(_parts.Values.Select(part => part.Tensor)).ToHashSet(StringComparer.Ordinal);
         if (weights.Names.FirstOrDefault(name => !known.Contains(name) && !MayBeIgnored(name)) is { } unknown)
             throw new SafetensorsException($"{weights.Path} holds '{unknown}', which a model of this config.json does not have");
     }
@@ -83,5 +91,11 @@ public sealed class CheckpointWeights : IWeightSource
     private static bool MayBeIgnored(string name) =>
         name == ModelParameter.OutputMatrix || name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal);
 
-    public void Read(ModelParameter parameter, Span<float> destination) => _weights.Read(parameter.Name, destination);
+    public void Read(ModelParameter parameter, Span<float> destination)
+    {
+        if (_parts.TryGetValue(parameter.Name, out var part))
+            _weights.Read(part.Tensor, part.First, destination);
+        else
+            _weights.Read(parameter.Name, destination);
+    }
 }

@@ -79,23 +79,31 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 internal sealed class Block : nn.Module
 {
     [ComponentName(Name = "self_attn")] private readonly Attention _attention;
-    [ComponentName(Name = "mlp")] private readonly FeedForward _feedForward;
+    [ComponentName(Name = "mlp")] private readonly FeedForward? _feedForward; // null in a mixture of experts
+    [ComponentName(Name = "block_sparse_moe")] private readonly ExpertLayer? _experts; // null elsewhere
     [ComponentName(Name = "input_layernorm")] private readonly RmsNorm _attentionNorm;
     [ComponentName(Name = "post_attention_layernorm")] private readonly RmsNorm _feedForwardNorm;
 
     public Block(MistralConfig config, ScalarType type, Device device) : base(nameof(Block))
     {
         _attention = new Attention(config, type, device);
-        _feedForward = new FeedForward(config, type, device);
+        _feedForward = config.Experts is null ? new FeedForward(config, type, device) : null;
+        _experts = config.Experts is null ? null : new ExpertLayer(config, type, device);
         _attentionNorm = new RmsNorm(config, type, device);
         _feedForwardNorm = new RmsNorm(config, type, device);
         RegisterComponents();
     }
 
-    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask)
+    /// <param name="routers">Receives the logits of the layer's router, where it has one; null where nobody asks.</param>
+    public Tensor Forward(Tensor x_BTD, Rotation rotation, Tensor? mask, List<Tensor>? routers)
     {
         using var temporaries = NewDisposeScope();
+        var first = routers?.Count ?? 0;
         var h_BTD = x_BTD.Plus(_attention.Forward(_attentionNorm.forward(x_BTD), rotation, mask));
-        return h_BTD.Plus(_feedForward.forward(_feedForwardNorm.forward(h_BTD))).MoveToOuterDisposeScope();
+        var normed_BTD = _feedForwardNorm.forward(h_BTD);
+        var y_BTD = h_BTD.Plus(_experts?.Forward(normed_BTD, routers) ?? _feedForward!.forward(normed_BTD)).MoveToOuterDisposeScope();
+        for (var i = first; i < routers?.Count; i++)
+            routers[i].MoveToOuterDisposeScope();
+        return y_BTD;
     }
 }

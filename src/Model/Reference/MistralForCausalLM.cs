@@ -11,12 +11,13 @@ namespace Streaming.Model.Reference;
 
 /// <summary>
 /// Mistral (Jiang et al. 2023) for reading and for checking: plain modules, gradients by autograd, parameter names as in
-/// the Hugging Face checkpoint. Its weights are unset until <see cref="Load"/>. Used by one thread at a time.
+/// the Hugging Face checkpoint. Mixtral (Jiang et al. 2024) is the same with experts for feed-forward layers. Its weights are unset until <see cref="Load"/>. Used by one thread at a time.
 /// </summary>
 public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "model")] private readonly Decoder _decoder;
     [ComponentName(Name = "lm_head")] private readonly Projection? _output; // (V, D); null where tied to the embedding
+    private readonly BalanceLoss? _balance; // null where training adds none
 
     /// <param name="config">The model's shape.</param>
     /// <param name="type">Type of weights and activations.</param>
@@ -27,6 +28,7 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
         Config = config;
         _decoder = new Decoder(config, type, device);
         _output = config.TieWordEmbeddings ? null : new Projection(config.VocabularySize, config.HiddenSize, type, device);
+        _balance = config.Experts is { Balances: true } experts ? new BalanceLoss(experts) : null;
         RegisterComponents();
         var byName = named_parameters().ToDictionary(entry => entry.name, entry => entry.parameter);
         Weights = [.. ModelParameter.Of(config).Select(parameter => (parameter, byName[parameter.Name]))];
@@ -71,7 +73,8 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
     /// Mean cross-entropy of predicting each token that counts from those before it in its document, in float32 and nats: a tensor
     /// without dimensions. Null where none counts.
     /// </summary>
-    public Tensor? Loss(MicroBatch batch, Device device)
+    /// <param name="trains">Adds the load-balancing loss, where the model's config.json asks for it.</param>
+    public Tensor? Loss(MicroBatch batch, Device device, bool trains)
     {
         using var temporaries = NewDisposeScope();
         var host = new int[batch.Tokens.Length];
@@ -80,9 +83,11 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
         var length = batch.Columns;
         var labels = HostTensors.FromTokens(host, batch.Rows, device).narrow(1, 0, length - 1).reshape(-1);
         var documents_BT = Documents(batch, host) ? HostTensors.FromTokens(host, batch.Rows, device) : null;
-        var hidden_BTD = _decoder.Forward(HostTensors.FromTokens(batch.Tokens, batch.Rows, device), documents_BT);
+        var routers = trains && _balance is not null ? new List<Tensor>() : null;
+        var hidden_BTD = _decoder.Forward(HostTensors.FromTokens(batch.Tokens, batch.Rows, device), documents_BT, routers);
         var predictions = Logits(hidden_BTD).to(ScalarType.Float32).narrow(1, 0, length - 1).reshape(-1, Config.VocabularySize);
-        return nn.functional.cross_entropy(predictions, labels, ignore_index: MicroBatch.Ignored).MoveToOuterDisposeScope();
+        var loss = nn.functional.cross_entropy(predictions, labels, ignore_index: MicroBatch.Ignored);
+        return (routers is null ? loss : loss.Plus(_balance!.Of(routers))).MoveToOuterDisposeScope();
     }
 
     /// <summary>Numbers the documents, each token by its own; false where every row is one document.</summary>
@@ -97,6 +102,13 @@ public sealed class MistralForCausalLM : nn.Module<Tensor, Tensor>
 
     private Tensor Logits(Tensor hidden) =>
         _output is null ? nn.functional.linear(hidden, _decoder.Embedding) : _output.forward(hidden);
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _balance?.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 /// <summary>Embedding, layers, last norm.</summary>
@@ -124,7 +136,8 @@ internal sealed class Decoder : nn.Module
 
     /// <param name="ids_BT">Token ids.</param>
     /// <param name="documents_BT">A number for each document, at its tokens; null where every row is one.</param>
-    public Tensor Forward(Tensor ids_BT, Tensor? documents_BT)
+    /// <param name="routers">Receives the logits of all routers; null where nobody asks.</param>
+    public Tensor Forward(Tensor ids_BT, Tensor? documents_BT, List<Tensor>? routers = null)
     {
         using var temporaries = NewDisposeScope();
         var length = (int)ids_BT.shape[1];
@@ -132,7 +145,9 @@ internal sealed class Decoder : nn.Module
         var mask = Mask(length, documents_BT);
         var x_BTD = _embedding.forward(ids_BT);
         foreach (var block in _blocks)
-            x_BTD = block.Forward(x_BTD, _rotation, mask);
+            x_BTD = block.Forward(x_BTD, _rotation, mask, routers);
+        foreach (var router in routers ?? [])
+            router.MoveToOuterDisposeScope();
         return _norm.forward(x_BTD).MoveToOuterDisposeScope();
     }
 

@@ -86,13 +86,25 @@ public sealed unsafe class SafetensorsFile : IDisposable
     /// <exception cref="SafetensorsException">No such tensor, another size, or another type.</exception>
     public void Read(string name, Span<float> destination)
     {
-        var tensor = Checked(name, destination.Length);
-        var source = Data(tensor);
+        Checked(name, destination.Length);
+        Read(name, first: 0, destination);
+    }
+
+    /// <summary>Copies part of a tensor of floating-point numbers as float32.</summary>
+    /// <param name="first">Element that the part begins at.</param>
+    /// <inheritdoc cref="Read(string, Span{float})"/>
+    public void Read(string name, long first, Span<float> destination)
+    {
+        ObjectDisposedException.ThrowIf(_base is null, this);
+        var tensor = this[name];
+        if (first < 0 || first + destination.Length > tensor.Count)
+            throw new SafetensorsException($"{Path}: tensor '{name}' has {tensor.Count} elements, not {destination.Length} from {first} on");
+        var source = Data(tensor) + first * TensorEntry.SizeOf(tensor.Type);
         switch (tensor.Type)
         {
             case TensorType.F32:
                 fixed (float* target = destination)
-                    Buffer.MemoryCopy(source, target, tensor.Bytes, tensor.Bytes);
+                    Buffer.MemoryCopy(source, target, (long)destination.Length * sizeof(float), (long)destination.Length * sizeof(float));
                 break;
             case TensorType.BF16:
                 for (var i = 0; i < destination.Length; i++)

@@ -55,6 +55,9 @@ public sealed class SafetensorsWeights : IDisposable
         file.Read(name, destination);
     }
 
+    /// <summary>Copies part of a tensor as float32; see <see cref="SafetensorsFile.Read(string, long, Span{float})"/>.</summary>
+    internal void Read(string name, long first, Span<float> destination) => _byTensor[name].Read(name, first, destination);
+
     /// <summary>Where a tensor is mapped; see <see cref="SafetensorsFile.Pointer"/>.</summary>
     internal nint Pointer(string name) => _byTensor[name].Pointer(name);
 

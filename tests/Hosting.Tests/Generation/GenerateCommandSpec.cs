@@ -112,7 +112,7 @@ public sealed class GenerateCommandSpec : IDisposable
         File.Delete(Path.Combine(_folder, "tokenizer.model"));
         await Refused("holds no tokenizer.model");
         File.WriteAllText(Path.Combine(_folder, "config.json"), """{"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}""");
-        await Refused("architectures must be MistralForCausalLM, was GPT2LMHeadModel");
+        await Refused("architectures must be MistralForCausalLM or MixtralForCausalLM, was GPT2LMHeadModel");
         Directory.Delete(_folder, recursive: true);
         await Refused("there is no folder");
         Directory.CreateDirectory(_folder);

@@ -32,7 +32,7 @@ public sealed class MistralForCausalLMSpec
         using var model = tiny.LoadModel();
         using var scope = NewDisposeScope();
 
-        var loss = model.Loss(new MicroBatch(tiny.InputIds, tiny.Rows), CPU)!;
+        var loss = model.Loss(new MicroBatch(tiny.InputIds, tiny.Rows), CPU, trains: true)!;
         loss.backward();
 
         Assert.Equal(tiny.Expected.ReadFloats("loss")[0], HostTensors.Scalar(loss), 5 * 6 * Rounding); // a loss near 6

@@ -9,7 +9,7 @@ namespace Streaming.Model.Generation.Host;
 /// The decoder for processors, without libtorch: weights read where the file is mapped, float32 sums, one read of the
 /// weights a pass. Speed with few tokens is that of memory.
 /// </summary>
-public sealed unsafe class HostDecoder : IDecoder
+public sealed unsafe partial class HostDecoder : IDecoder
 {
     private const int PassTokens = 128;
     private const int MinimumWork = 1 << 15; // multiplications for which waking a thread pays
@@ -33,7 +33,7 @@ public sealed unsafe class HostDecoder : IDecoder
         _embedding = weights["model.embed_tokens.weight"];
         _output = model.TieWordEmbeddings ? _embedding : weights[ModelParameter.OutputMatrix];
         _lastNorm = weights["model.norm.weight"].ToVector();
-        _layers = [.. Enumerable.Range(0, model.LayerCount).Select(layer => new HostLayer(weights, layer))];
+        _layers = [.. Enumerable.Range(0, model.LayerCount).Select(layer => new HostLayer(weights, layer, model.Experts))];
         _cache = new KeyValueCache(model, slots, contextLength);
         _gang = new WorkerGang(threads);
         (_attend, _multiply, _activate) = (Attend, Multiply, Activate);
@@ -146,9 +146,18 @@ public sealed unsafe class HostDecoder : IDecoder
         _gang.Run(_tokens * Model.KeyValueHeadCount, 1, _attend);
         Products(_scratch.Normed, add: true, (layer.AttentionOutput, (nint)_scratch.X));
         Normalize(layer.FeedForwardNorm);
-        Products(_scratch.Normed, add: false, (layer.Gate, (nint)_scratch.Gate), (layer.Up, (nint)_scratch.Up));
+        if (Model.Experts is null)
+            FeedForward(layer.FeedForward, _scratch.Normed, add: true, _scratch.X);
+        else
+            RunExperts(layer, Model.Experts);
+    }
+
+    /// <summary>A feed-forward layer of (T, D), into (T, D) or added to it.</summary>
+    private void FeedForward(in HostFeedForward layer, float* input, bool add, float* output)
+    {
+        Products(input, add: false, (layer.Gate, (nint)_scratch.Gate), (layer.Up, (nint)_scratch.Up));
         _gang.Run(_tokens * Model.IntermediateSize, MinimumWork / 4, _activate);
-        Products(_scratch.Gate, add: true, (layer.Down, (nint)_scratch.X));
+        Products(_scratch.Gate, add, (layer.Down, (nint)output));
     }
 
     /// <summary>RMSNorm of <c>_x</c> into <c>_normed</c>, (T, D).</summary>

@@ -3,7 +3,7 @@ using Streaming.Model.Reference;
 
 namespace Streaming.Model.Generation.Host;
 
-// Shapes: T tokens of a pass at most, C context length, D model width, N query heads, K key-value heads, H head width, F feed-forward width, W workers.
+// Shapes: T tokens of a pass at most, C context length, D model width, N query heads, K key-value heads, H head width, F feed-forward width, W workers, E experts.
 
 /// <summary>What a pass computes with, in one allocation that lives as long as its decoder; and the angles of all positions.</summary>
 internal sealed unsafe class HostScratch : IDisposable
@@ -20,6 +20,7 @@ internal sealed unsafe class HostScratch : IDisposable
         [
             tokens * (long)model.HiddenSize, tokens * Math.Max(model.HiddenSize, queries), tokens * queries, tokens * keys, tokens * keys,
             tokens * (long)model.IntermediateSize, tokens * (long)model.IntermediateSize, angles, angles, (long)workers * contextLength,
+            model.Experts is null ? 0 : tokens * (long)model.HiddenSize, model.Experts is null ? 0 : tokens * (long)model.HiddenSize, tokens * (long)(model.Experts?.Count ?? 0),
         ];
         var starts = new long[sizes.Length];
         long end = 0;
@@ -39,6 +40,9 @@ internal sealed unsafe class HostScratch : IDisposable
         Cosines = _memory + starts[7];
         Sines = _memory + starts[8];
         Scores = _memory + starts[9];
+        Gathered = _memory + starts[10];
+        Expert = _memory + starts[11];
+        Router = _memory + starts[12];
         RotaryAngles.Fill(model, new Span<float>(Cosines, (int)angles), new Span<float>(Sines, (int)angles));
     }
 
@@ -52,6 +56,9 @@ internal sealed unsafe class HostScratch : IDisposable
     public float* Cosines { get; } // (C, H / 2)
     public float* Sines { get; } // (C, H / 2)
     public float* Scores { get; } // (W, C)
+    public float* Gathered { get; } // (T, D) inputs of one expert
+    public float* Expert { get; } // (T, D) what it makes of them
+    public float* Router { get; } // (T, E) logits, then weights
 
     public void Dispose()
     {

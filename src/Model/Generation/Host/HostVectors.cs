@@ -29,6 +29,17 @@ internal static class HostVectors
             normed[i] = x[i] * scale * weight[i];
     }
 
+    /// <summary>Adds a multiple of one vector to another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddScaled(Span<float> x, ReadOnlySpan<float> summand, float factor)
+    {
+        var i = 0;
+        for (; i + Lanes <= x.Length; i += Lanes)
+            Vector256.FusedMultiplyAdd(Vector256.Create(summand[i..]), Vector256.Create(factor), Vector256.Create<float>(x[i..])).CopyTo(x[i..]);
+        for (; i < x.Length; i++)
+            x[i] += summand[i] * factor;
+    }
+
     /// <summary><c>silu(gate) · up</c> in place of the gate.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SwiGlu(Span<float> gate, ReadOnlySpan<float> up)
