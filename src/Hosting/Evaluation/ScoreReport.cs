@@ -14,12 +14,14 @@ internal sealed class ScoreReport(TextWriter output, bool json)
     {
         if (score.Predictions == 0)
             throw new UserErrorException("there is nothing to evaluate on: the text fills no block; give more with --source, or set data.block-size lower or data.validation-fraction higher.");
+        if (!double.IsFinite(score.Loss))
+            throw new UserErrorException("the model's loss on this text is not a number: its weights or the precision are at fault; try --set torch.precision=float32.", ExitCodes.Failed);
         if (json)
         {
             output.WriteLine(JsonSerializer.Serialize(new
             {
                 eval_loss = score.Loss,
-                perplexity = score.Perplexity,
+                perplexity = double.IsFinite(score.Perplexity) ? score.Perplexity : (double?)null, // past e^709
                 eval_samples = score.Samples,
                 eval_tokens = score.Predictions,
                 eval_runtime = score.Elapsed.TotalSeconds,

@@ -404,8 +404,10 @@ public sealed unsafe class FusedEngine : ITrainingEngine
         _hostMemory?.Dispose();
     }
 
-    private OutOfDeviceMemoryException OutOfMemory(Exception cause) =>
-        new(_options.Rows, _needs.Bytes(_options.Rows), _available, _needs.Remedy(_available, _options.Rows), cause);
+    // Where the card has room and the driver refuses it all the same, it is the process that may not have more.
+    private OutOfDeviceMemoryException OutOfMemory(Exception cause) => new(_options.Rows, _needs.Bytes(_options.Rows), _available,
+        _needs.Bytes(_options.Rows) > _available || HostLimits.AddressSpace() is not { } limit ? _needs.Remedy(_available, _options.Rows)
+            : $"the driver refuses it within the process's address space of {HostMemoryException.Gibibytes(limit)}, raise ulimit -v", cause);
 
     // The scales of 8-bit tensors follow what was seen. Before anything was, the micro-batch at hand runs until they have settled
     // (what one layer saturates hides the next one's range), and its gradient is discarded.

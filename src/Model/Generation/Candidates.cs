@@ -74,8 +74,18 @@ internal sealed class Candidates(int vocabularySize)
     {
         var bound = float.MinValue; // forbidden is below it
         var most = Math.Max(options.TopK, options.MinimumKept);
-        if (options.TopK > 0 && most < scores.Length && Probabilities.Highest(scores, _ids.AsSpan(0, most), _scores.AsSpan(0, most)) == most)
+        if (options.TopK > 0 && most < scores.Length)
+        {
+            // One more than wanted tells whether others score as the last: mostly none does, and the scores need not be read again.
+            var found = Probabilities.Highest(scores, _ids.AsSpan(0, most + 1), _scores.AsSpan(0, most + 1));
+            if (found <= most || _scores[most] < _scores[most - 1])
+            {
+                Count = Math.Min(found, most);
+                _ids.AsSpan(0, Count).Sort(_scores.AsSpan(0, Count));
+                return;
+            }
             bound = _scores[most - 1];
+        }
         Count = Probabilities.AtLeast(scores, bound, _ids, _scores);
     }
 

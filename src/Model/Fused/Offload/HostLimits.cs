@@ -6,7 +6,7 @@ namespace Streaming.Model.Fused.Offload;
 /// <summary>How much host memory this process may take: what the machine has free, within the limits of its control groups.</summary>
 public static partial class HostLimits
 {
-    private const int LockedMemoryLimit = 8; // RLIMIT_MEMLOCK
+    private const int LockedMemoryLimit = 8, AddressSpaceLimit = 9; // RLIMIT_MEMLOCK, RLIMIT_AS
     private const ulong Unlimited = ulong.MaxValue;
 
     /// <summary>Bytes that can be taken without swapping or being killed; <see cref="long.MaxValue"/> where the system does not say.</summary>
@@ -29,6 +29,10 @@ public static partial class HostLimits
     public static string LockedMemory() =>
         getrlimit(LockedMemoryLimit, out var limit) != 0 ? "an unknown amount"
         : limit.Soft == Unlimited ? "any amount" : $"{(limit.Soft / 1024).ToString(CultureInfo.InvariantCulture)} KiB";
+
+    /// <summary>What <c>ulimit -v</c> says, in bytes; null where it sets no limit.</summary>
+    public static long? AddressSpace() =>
+        getrlimit(AddressSpaceLimit, out var limit) == 0 && limit.Soft <= long.MaxValue ? (long)limit.Soft : null;
 
     /// <summary>This process's largest resident size so far, in bytes; 0 where the system does not say.</summary>
     public static long PeakResident() => Kibibytes("/proc/self/status", "VmHWM:") ?? 0;
