@@ -50,8 +50,8 @@ public sealed class LoraSpec
         var (actual, loss) = Gradients(Engine(lora, precision, wide, recompute));
         var (worst, median, name) = EngineState.Distances(actual, expected);
         Gpu.Tell($"{lora.Describe()}, {precision}, wide {wide}, {recompute}: gradients {worst:g3} apart at most ({name}), {median:g3} in the median");
-        // 16 bits through five layers and back against float32; the whole model's gradients are as far apart.
-        Assert.True(worst < 0.08 && median < 0.03, $"{worst:g3} ({name}), {median:g3}");
+        // Measured on an H100: 0.027 and 0.014 in bf16, 0.003 and 0.0015 in fp16, as the whole model's; another draw is allowed half as much again.
+        Assert.True(worst < 0.042 && median < 0.021, $"{worst:g3} ({name}), {median:g3}");
         Assert.Equal(expectedLoss, loss, 0.01);
 
         (Dictionary<string, float[]>, float) Gradients(ITrainingEngine engine)
@@ -107,7 +107,7 @@ public sealed class LoraSpec
         var expected = Losses(new ReferenceEngine(Config, new OptimizerOptions { Beta2 = 0.99 }, Devices.Parse("cuda:0"), Precision.BFloat16, new RandomWeights(Config, 1), LowRank.Set(Few)));
         var difference = Losses(Engine(Few, Precision.BFloat16, wide: true, Recomputation.None)).Zip(expected, (one, other) => Math.Abs(one - other)).Max();
         Gpu.Tell($"losses differ by {difference:g3} at most");
-        Assert.True(difference < 0.03, $"losses differ by {difference:g3}");
+        Assert.True(difference < 0.015, $"losses differ by {difference:g3}");
 
         static float[] Losses(ITrainingEngine engine)
         {
