@@ -31,7 +31,7 @@ internal static class UnicodeNormalization
     public static void Normalize(ReadOnlySpan<char> text, NormalizationForm form, CharacterBuffer output)
     {
         var inert = _inert[form];
-        var characters = new List<int>();
+        List<int>? characters = null; // most texts need none
         Span<char> units = stackalloc char[2];
         for (var place = 0; place < text.Length;)
         {
@@ -49,6 +49,7 @@ internal static class UnicodeNormalization
             while (to < text.Length && !inert[text[to]])
                 to++;
             output.Append(text[place..from]);
+            characters ??= [];
             characters.Clear();
             Decompose(text[from..to], form is NormalizationForm.FormKC or NormalizationForm.FormKD, characters);
             Order(characters);

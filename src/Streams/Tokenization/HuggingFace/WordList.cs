@@ -6,6 +6,12 @@ internal sealed class WordList
     private readonly CharacterBuffer _text = new();
     private readonly List<int> _ends = [];
 
+    /// <summary>For the step that adds words here: where a pattern matched.</summary>
+    public List<(int Start, int End)> Matches { get; } = [];
+
+    /// <summary>For the step that adds words here: a text in the making.</summary>
+    public CharacterBuffer Scratch { get; } = new();
+
     public int Count => _ends.Count;
 
     public ReadOnlySpan<char> this[int index] => _text.Span[Start(index).._ends[index]];

@@ -19,9 +19,9 @@ internal sealed class SplitWords(TextPattern pattern, SplitBehavior behavior, bo
 {
     public override void Apply(ReadOnlySpan<char> word, bool isAtStart, WordList output)
     {
-        var matches = new List<(int Start, int End)>();
-        pattern.Find(word, matches);
-        WordCut.Cut(word, matches, behavior, invert, output);
+        output.Matches.Clear();
+        pattern.Find(word, output.Matches);
+        WordCut.Cut(word, output.Matches, behavior, invert, output);
     }
 }
 
@@ -30,15 +30,15 @@ internal sealed class SplitAtCharacters(Func<Rune, bool> isCut, SplitBehavior be
 {
     public override void Apply(ReadOnlySpan<char> word, bool isAtStart, WordList output)
     {
-        var matches = new List<(int Start, int End)>();
+        output.Matches.Clear();
         var at = 0;
         foreach (var character in word.EnumerateRunes())
         {
             if (isCut(character))
-                matches.Add((at, at + character.Utf16SequenceLength));
+                output.Matches.Add((at, at + character.Utf16SequenceLength));
             at += character.Utf16SequenceLength;
         }
-        WordCut.Cut(word, matches, behavior, invert: false, output);
+        WordCut.Cut(word, output.Matches, behavior, invert: false, output);
     }
 
     public static bool IsNumeric(Rune character) =>
@@ -54,7 +54,8 @@ internal sealed class Metaspace(char replacement, bool? prepends, bool split) : 
 {
     public override void Apply(ReadOnlySpan<char> word, bool isAtStart, WordList output)
     {
-        var text = new CharacterBuffer();
+        var text = output.Scratch;
+        text.Clear();
         if ((prepends ?? isAtStart) && word[0] != replacement && word[0] != ' ')
             text.Append(replacement);
         foreach (var unit in word)
@@ -75,27 +76,24 @@ internal sealed class ByteLevel(bool addsPrefixSpace, bool cutsWords) : WordStep
     {
         if (addsPrefixSpace && word[0] != ' ')
             word = string.Concat(" ", word);
-        var matches = new List<(int Start, int End)>();
+        output.Matches.Clear();
         if (cutsWords)
-            _words.Find(word, matches);
-        else
-            matches.Add((0, word.Length));
-        var bytes = new CharacterBuffer();
+            _words.Find(word, output.Matches);
         var place = 0;
-        foreach (var (start, end) in matches)
+        foreach (var (start, end) in output.Matches)
         {
-            Add(word[place..start]);
-            Add(word[start..end]);
+            Add(word[place..start], output);
+            Add(word[start..end], output);
             place = end;
         }
-        Add(word[place..]);
+        Add(word[place..], output);
+    }
 
-        void Add(ReadOnlySpan<char> part)
-        {
-            bytes.Clear();
-            BytesAsText.Append(part, bytes);
-            output.Add(bytes.Span);
-        }
+    private static void Add(ReadOnlySpan<char> part, WordList output)
+    {
+        output.Scratch.Clear();
+        BytesAsText.Append(part, output.Scratch);
+        output.Add(output.Scratch.Span);
     }
 }
 
