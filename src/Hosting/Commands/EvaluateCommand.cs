@@ -63,7 +63,7 @@ internal static class EvaluateCommand
                     throw new UserErrorException("--answers is about instructions, and the sources hold text; set data.format to instructions, or ask with --task.");
                 var split = options.Data.ValidationFraction > 0 ? Split.Validation : Split.Train;
                 using (var engine = EngineFactory.Create(options, notice => parsed.InvocationConfiguration.Error.WriteLine($"streaming: {notice}")))
-                    report.Print(await TextEvaluation.RunAsync(engine, options.Data.WithEpochs(1), split, parsed.GetValue(most), cancellation).ConfigureAwait(false));
+                    report.Print(TextEvaluation.Run(engine, options.Data.WithEpochs(1), split, parsed.GetValue(most), cancellation));
                 if (parsed.GetValue(answers) > 0)
                 {
                     using var decoder = Decoder(model, parsed, folder);

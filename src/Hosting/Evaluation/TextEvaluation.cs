@@ -20,17 +20,17 @@ internal sealed record TextScore(double Loss, long Samples, long Predictions, Ti
 /// <summary>The loss of a model over a text, computed by the training engine in blocks as in training.</summary>
 internal static class TextEvaluation
 {
-    /// <param name="engine">Holds the model's weights.</param>
+    /// <param name="engine">Holds the model's weights; made on this thread, which alone may call it and therefore waits for the text.</param>
     /// <param name="data">The text.</param>
     /// <param name="split">Held-out text, or all of it.</param>
     /// <param name="most">Batches at most; 0 takes all.</param>
-    public static async Task<TextScore> RunAsync(ITrainingEngine engine, PipelineOptions data, Split split, long most, CancellationToken cancellation)
+    public static TextScore Run(ITrainingEngine engine, PipelineOptions data, Split split, long most, CancellationToken cancellation)
     {
         using var system = ActorSystem.Create("evaluate", "akka { loglevel = WARNING, stdout-loglevel = OFF }");
         using var stream = BatchStream.Start(data, split, system.Materializer());
         var began = Stopwatch.GetTimestamp();
         var (loss, predictions, samples, batches) = (0.0, 0L, 0L, 0L);
-        while ((most == 0 || batches < most) && await stream.Reader.WaitToReadAsync(cancellation).ConfigureAwait(false))
+        while ((most == 0 || batches < most) && stream.Reader.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult())
         {
             while ((most == 0 || batches < most) && stream.Reader.TryRead(out var batch))
             {

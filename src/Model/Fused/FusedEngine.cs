@@ -38,6 +38,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true, _scalesRestored;
+    private readonly int _thread = Environment.CurrentManagedThreadId;
     private LossScaling? _lossScale;
     private Task<FusedSnapshot?>? _nextSnapshot;
     private FusedSnapshot? _capture;
@@ -70,6 +71,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
 
     public void Accumulate(MicroBatch batch, int microBatches)
     {
+        RequireOwnThread();
         _offload?.BeforePass();
         Upload(batch, microBatches);
         if (_weightsChanged) Calibrate();
@@ -80,6 +82,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
 
     public StepResult Update(double learningRate)
     {
+        RequireOwnThread();
         _capture?.Settle();
         _capture = null;
         _homeCapture?.Settle();
@@ -127,6 +130,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
 
     public double Evaluate(MicroBatch batch)
     {
+        RequireOwnThread();
         _offload?.BeforePass();
         var pending = ReadScalars().Loss; // of a step under way
         Upload(batch, microBatches: 1);
@@ -151,6 +155,13 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         for (var i = 0; i < rounds; i++) _graphs.Train(isFirst: false);
         _buffers.Flat.ClearGradients();
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
+    }
+
+    // libtorch's current stream is the thread's: from another one attention would run beside the recorded passes and not in them.
+    private void RequireOwnThread()
+    {
+        if (Environment.CurrentManagedThreadId != _thread)
+            throw new InvalidOperationException($"the engine was made on thread {_thread} and is called on thread {Environment.CurrentManagedThreadId}: one thread makes and calls it");
     }
 
     private void QueueUpdate()

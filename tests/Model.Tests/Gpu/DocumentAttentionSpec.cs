@@ -28,6 +28,16 @@ public sealed class DocumentAttentionSpec
     // A document each three tokens: more than the first graphs have room for.
     private static readonly int[] Many = [.. Enumerable.Range(0, Rows * Tokens / 3).Select(i => 3 * i)];
 
+    [Fact]
+    public async Task Another_thread_than_the_one_that_made_the_engine_is_refused()
+    {
+        Gpu.Require(Precision.BFloat16);
+        using var engine = Gpu.Fused(Config, new OptimizerOptions(), new RandomWeights(Config, 1), Rows, Tokens, Precision.BFloat16);
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => Task.Factory.StartNew(
+            () => engine.Evaluate(new MicroBatch(new int[Rows * Tokens], Rows) { DocumentStarts = Many }), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+        Assert.Contains("one thread makes and calls it", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(null, Precision.BFloat16, false, false)]
     [InlineData(null, Precision.BFloat16, true, false)]
