@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using Akka.Actor;
-using Akka.Event;
-using Streaming.Model;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
@@ -34,12 +32,8 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
     private TrainingSession? _session;
     private Agenda? _agenda;
     private BatchFeed? _feed;
-    private EvaluationPass? _evaluation;
-    private IReadOnlyList<TokenBatch>? _heldOut;
     private string? _checkpoint;
-    private string? _best;
     private bool _stopRequested;
-    private bool _heldOutAsked;
     private int _lastCheckpointTries;
     private long _snapshotAt = Stopwatch.GetTimestamp();
     private long? _retryCheckpointSince;
@@ -68,9 +62,6 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
 
     /// <summary>The wait before a restart is over.</summary>
     private sealed record Start(object Request);
-
-    /// <summary>An evaluation has waited for held-out text as long as it may.</summary>
-    private sealed record HeldOutIsLate(object Request);
 
     /// <summary>The wait before another try of the last checkpoint is over.</summary>
     private sealed record TryCheckpointAgain(object Request);
@@ -237,59 +228,6 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         }
     }
 
-    private bool Evaluate()
-    {
-        if (_heldOut is null)
-        {
-            AskForHeldOut();
-            if (!Timers.IsTimerActive(typeof(HeldOutIsLate)))
-                After(_options.Evaluation.HeldOutPatience, new HeldOutIsLate(_continue));
-            return false;
-        }
-        if (_heldOut.Count == 0)
-        {
-            _agenda!.Evaluated();
-            return true;
-        }
-        try
-        {
-            _evaluation ??= new EvaluationPass(_heldOut);
-            if (!_evaluation.Advance(_session!.Engine))
-                return true;
-            Publish(_session.Evaluated(_evaluation, out var isBest));
-            _agenda!.Evaluated(isBest);
-        }
-        catch (Exception failure) when (FailureTable.KindOf(new TrainingFailedException(0, true, failure)) == FailureKind.EngineFault)
-        {
-            // The training needs none; the next one tries again.
-            Context.GetLogger().Warning(failure, "the evaluation after step {0} failed", _session!.Step);
-            SkipEvaluation(failure);
-        }
-        _evaluation = null;
-        return true;
-    }
-
-    private void SkipEvaluation(Exception failure)
-    {
-        Publish(new TrainerProtocol.EvaluationFailed(_session!.Step, failure.FirstLine()));
-        _agenda!.Evaluated();
-    }
-
-    private void OnNotHeldOut(Exception failure)
-    {
-        _heldOutAsked = false;
-        if (_agenda is { Next: Actors.Work.Evaluate })
-            Do(_ => SkipEvaluation(failure));
-    }
-
-    private void AskForHeldOut()
-    {
-        if (_heldOutAsked)
-            return;
-        _heldOutAsked = true;
-        _pipeline.Tell(new PipelineProtocol.GetHeldOut());
-    }
-
     private bool Snapshot()
     {
         _snapshotAt = Stopwatch.GetTimestamp();
@@ -322,51 +260,6 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             return;
         }
         Do(_ => { }); // the next snapshot may have waited for this one
-    }
-
-    /// <summary>The training is done and kept: what follows is shown by the best weights.</summary>
-    private bool LoadBest()
-    {
-        _agenda!.BestLoaded();
-        try
-        {
-            if (_parts.Store.FindBest() is not { } best)
-                return true;
-            best.RestoreInto(_session!.Engine);
-            _best = best.Folder;
-        }
-        catch (ModelException failure)
-        {
-            Publish(new RunProtocol.Noticed($"the best checkpoint could not be loaded: {failure.FirstLine()}"));
-        }
-        return true;
-    }
-
-    private bool Sample()
-    {
-        _agenda!.SampleTaken();
-        var asked = _sample;
-        _sample = null;
-        try
-        {
-            var text = asked is { } request
-                ? TextSample.Generate(_options, _session!.Engine, request.Wanted)
-                : TextSample.Generate(_options, _session!.Engine);
-            Publish(new TrainerProtocol.SampleGenerated(_session.Step, asked?.Wanted.Prompt ?? _options.Evaluation.SamplePrompt, text));
-            asked?.By.Tell(new ControlProtocol.Done(_session.Step, $"sampled after step {_session.Step}", text));
-        }
-        catch (ModelException mistake) when (asked is not null)
-        {
-            asked.Value.By.Tell(new ControlProtocol.Failed(mistake.Message));
-        }
-        catch (Exception failure)
-        {
-            // A sample changes nothing of the training: no reason to go back.
-            Context.GetLogger().Error(failure, "the sample could not be generated");
-            Publish(new RunProtocol.Noticed($"the sample could not be generated: {failure.FirstLine()}"));
-            asked?.By.Tell(new ControlProtocol.Failed($"the sample could not be generated: {failure.FirstLine()}"));
-        }
-        return true;
     }
 
     /// <summary>Leaves, but where the text path failed in a way that may pass: everything before is kept by now, and the next incarnation tries again.</summary>

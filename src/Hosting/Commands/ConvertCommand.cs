@@ -30,8 +30,6 @@ internal static class ConvertCommand
             if (target.Length == 0 || Directory.Exists(target))
                 throw new UserErrorException($"--output must be a file, was {(target.Length == 0 ? "empty" : $"the folder {target}")}.");
             var full = Path.GetFullPath(target);
-            if (File.Exists(full) && !parsed.GetValue(force))
-                throw new UserErrorException($"--output: {target} exists; name another file, or replace it with --force.");
             var conversion = Converter.Convert(parsed.GetRequiredValue(arguments), parsed.GetValue(deepSpeed), new ConvertOptions
             {
                 OutputFolder = Path.GetDirectoryName(full)!,
@@ -39,6 +37,8 @@ internal static class ConvertCommand
                 ModelConfig = parsed.GetValue(model),
                 Normalize = parsed.GetValue(normalize),
             });
+            if (File.Exists(full) && !parsed.GetValue(force))
+                throw new UserErrorException($"--output: {target} exists; name another file, or replace it with --force.");
             Write(full, conversion.Hocon);
             var screen = parsed.InvocationConfiguration.Output;
             foreach (var line in conversion.Report)
