@@ -134,7 +134,10 @@ public sealed record EvaluationOptions
     /// <summary>Held-out batches an evaluation.</summary>
     public int Batches { get; init; } = 16;
 
-    /// <summary>How long a due evaluation waits for held-out text that is still being read; then training goes on, and it follows once the text is there.</summary>
+    /// <summary>
+    /// How long a start whose next evaluation is near waits for held-out text before its first step, so that the evaluation is
+    /// of the same step from run to run. After that nothing waits: a due evaluation follows once the text is there.
+    /// </summary>
     public TimeSpan HeldOutPatience { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Text to continue at the end of the run; empty generates none. In a run on instructions it is one, put in the run's template.</summary>

@@ -5,6 +5,9 @@ internal enum Work
 {
     Step,
     Evaluate,
+
+    /// <summary>Nothing until the held-out text of a near evaluation is there, or has taken too long.</summary>
+    AwaitHeldOut,
     Snapshot,
 
     /// <summary>Goes back to the weights with the least validation loss.</summary>
@@ -25,6 +28,13 @@ internal enum Work
 /// </summary>
 internal sealed class Agenda(RunOptions options, long step)
 {
+    /// <summary>
+    /// An evaluation within so many steps of a start may come before its text, and would then be of another step from run to run.
+    /// Such a start waits a little, before its first step; nothing waits later.
+    /// </summary>
+    public const int NearSteps = 20;
+
+    private bool _awaitsHeldOut;
     private bool _evaluationDue;
     private bool _evaluationLate;
     private bool _snapshotDue;
@@ -46,7 +56,8 @@ internal sealed class Agenda(RunOptions options, long step)
     public TrainingEnd? End { get; private set; }
 
     public Work Next =>
-        _evaluationDue ? Work.Evaluate
+        _awaitsHeldOut ? Work.AwaitHeldOut
+        : _evaluationDue ? Work.Evaluate
         : _snapshotDue ? Writing ? Work.AwaitCheckpoint : Work.Snapshot
         : _sampleRequested ? Work.Sample
         : End is null ? _options.Paused ? Work.AwaitResume : Work.Step
@@ -56,13 +67,17 @@ internal sealed class Agenda(RunOptions options, long step)
         : Work.Finish;
 
     /// <param name="lastEvaluation">The last step that the journal holds an evaluation of: one that a kill prevented is made up for.</param>
-    public void Begin(long? lastEvaluation)
+    /// <param name="hasHeldOut">The held-out text is there.</param>
+    public void Begin(long? lastEvaluation, bool hasHeldOut)
     {
         _evaluated = lastEvaluation ?? -1;
         if (Step >= _options.Training.MaxSteps)
+        {
             End = new TrainingEnd.NothingToDo();
-        else if (Step > 0)
-            _evaluationDue = IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
+            return;
+        }
+        _evaluationDue = Step > 0 && IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
+        _awaitsHeldOut = !hasHeldOut && (_evaluationDue || StepsToEvaluation <= NearSteps);
     }
 
     public void StepTaken(long step)
@@ -90,6 +105,7 @@ internal sealed class Agenda(RunOptions options, long step)
         // Steps that are all done stay done: a signal during the last evaluation ends it, not the outcome.
         End ??= end;
         _snapshotDue |= Step > _kept;
+        _awaitsHeldOut = false;
         _evaluationDue = false;
         _sampleDue = false;
         _loadBestDue = false;
@@ -107,20 +123,25 @@ internal sealed class Agenda(RunOptions options, long step)
     /// <summary>A checkpoint holds this step, or the one being written will.</summary>
     public bool Keeps(long wanted) => _kept == wanted || _snapshotDue;
 
-    /// <summary>An evaluation is due or under way.</summary>
-    public bool Evaluating => _evaluationDue;
+    /// <summary>An evaluation is due or under way, or waits for its text.</summary>
+    public bool Evaluating => _evaluationDue || _evaluationLate;
 
     /// <summary>What is to be evaluated on is not there yet: training goes on meanwhile. At the end of the training the evaluation waits.</summary>
-    public void PostponeEvaluation()
+    /// <returns>Whether there is something to go on with.</returns>
+    public bool PostponeEvaluation()
     {
-        if (End is not null || !_evaluationDue)
-            return;
-        (_evaluationDue, _evaluationLate) = (false, true);
+        _awaitsHeldOut = false;
+        if (End is not null)
+            return false;
+        _evaluationLate |= _evaluationDue;
+        _evaluationDue = false;
+        return true;
     }
 
-    /// <summary>It is there: an evaluation that was postponed is due.</summary>
+    /// <summary>It is there: an evaluation that was postponed is due, after the step that is done by now.</summary>
     public void HeldOutIsThere()
     {
+        _awaitsHeldOut = false;
         if (_evaluationLate)
             RequestEvaluation();
         _evaluationLate = false;
@@ -175,6 +196,8 @@ internal sealed class Agenda(RunOptions options, long step)
         else
             End = new TrainingEnd.CheckpointLost(reason);
     }
+
+    private long StepsToEvaluation => _options.Evaluation.EvalSteps is > 0 and var interval ? interval - Step % interval : long.MaxValue;
 
     private bool IsEvery(long interval) => interval > 0 && Step % interval == 0;
 }

@@ -13,17 +13,24 @@ internal sealed partial class TrainerActor
     private bool _heldOutAsked;
     private string? _best;
 
-    /// <summary>An evaluation has waited for held-out text as long as it may.</summary>
+    /// <summary>The first step has waited for held-out text as long as it may.</summary>
     private sealed record HeldOutIsLate(object Request);
+
+    /// <returns>False: the text or the end of the patience is what follows.</returns>
+    private bool AwaitHeldOut()
+    {
+        AskForHeldOut();
+        if (!Timers.IsTimerActive(typeof(HeldOutIsLate)))
+            After(_options.Evaluation.HeldOutPatience, new HeldOutIsLate(_continue));
+        return false;
+    }
 
     private bool Evaluate()
     {
         if (_heldOut is null)
         {
             AskForHeldOut();
-            if (!Timers.IsTimerActive(typeof(HeldOutIsLate)))
-                After(_options.Evaluation.HeldOutPatience, new HeldOutIsLate(_continue));
-            return false;
+            return _agenda!.PostponeEvaluation();
         }
         if (_heldOut.Count == 0)
         {
@@ -57,8 +64,15 @@ internal sealed partial class TrainerActor
     private void OnNotHeldOut(Exception failure)
     {
         _heldOutAsked = false;
-        if (_agenda is { Next: Actors.Work.Evaluate })
-            Do(_ => SkipEvaluation(failure));
+        if (_agenda is not { } agenda)
+            return;
+        var isMissed = agenda.Evaluating;
+        Do(_ =>
+        {
+            agenda.HeldOutIsThere();
+            if (isMissed)
+                SkipEvaluation(failure);
+        });
     }
 
     private void AskForHeldOut()

@@ -142,7 +142,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             return;
         _feed = new BatchFeed(opened.Text, s_patience, _parts.Faults);
         _agenda = new Agenda(_options, session.Step);
-        _agenda.Begin(session.LastEvaluation);
+        _agenda.Begin(session.LastEvaluation, _heldOut is not null);
         Publish(new RunProtocol.Started(
             _directory.Path, session.Engine.Description, session.Engine.ParameterCount, session.Step, session.Tokens,
             _options.Training.MaxSteps, _checkpoint, Devices.Parse(_options.Training.Device).ToString(), (session.Engine as FusedEngine)?.DeviceBytes));
@@ -167,6 +167,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         {
             Actors.Work.Step => Step(),
             Actors.Work.Evaluate => Evaluate(),
+            Actors.Work.AwaitHeldOut => AwaitHeldOut(),
             Actors.Work.Snapshot => Snapshot(),
             Actors.Work.LoadBest => LoadBest(),
             Actors.Work.Sample => Sample(),

@@ -34,6 +34,22 @@ public sealed class RunSpec : IDisposable
     }
 
     [Fact]
+    public async Task Steps_go_on_while_held_out_text_is_late()
+    {
+        // More text than is read in the time of six steps, all of whose held-out blocks are wanted.
+        var options = TinyRun.Options(_folder, 1_000_000);
+        await using var run = await HostedRun.StartAsync(options with
+        {
+            Data = options.Data with { Sources = [new() { Paths = [.. Enumerable.Repeat(options.Data.Sources[0].Paths[0], 1000)] }] },
+            Evaluation = new() { EvalSteps = 2, Batches = 1_000_000, HeldOutPatience = TimeSpan.Zero },
+        });
+        await run.SeeAsync(happened => happened is TrainerProtocol.StepCompleted { Step: 6 });
+        Assert.Empty(run.Events.OfType<TrainerProtocol.EvaluationCompleted>());
+        run.Run.RequestStop(StopSignal.Terminate);
+        Assert.IsType<RunOutcome.Stopped>(await run.EndAsync());
+    }
+
+    [Fact]
     public async Task The_hosts_shutdown_finishes_the_step_and_writes_a_checkpoint()
     {
         await using var run = await HostedRun.StartAsync(TinyRun.Options(_folder, 1_000_000));

@@ -23,16 +23,48 @@ public sealed class AgendaSpec
         agenda.StepTaken(1);
         agenda.StepTaken(2);
         Assert.Equal(Work.Evaluate, agenda.Next);
-        agenda.PostponeEvaluation();
+        Assert.True(agenda.PostponeEvaluation());
         Assert.Equal(Work.Step, agenda.Next);
+        Assert.True(agenda.Evaluating); // an operator needs not ask for another
         agenda.StepTaken(3);
         agenda.HeldOutIsThere();
         Assert.Equal(Work.Evaluate, agenda.Next);
         agenda.Evaluated();
         Assert.Equal(Work.Step, agenda.Next);
         agenda.StepTaken(4);
-        agenda.PostponeEvaluation(); // at the end there is nothing to go on with
+        Assert.False(agenda.PostponeEvaluation()); // at the end there is nothing to go on with
         Assert.Equal(Work.Evaluate, agenda.Next);
+    }
+
+    [Theory]
+    [InlineData(0, 20, true)]
+    [InlineData(0, 21, false)]
+    [InlineData(0, 0, false)]
+    [InlineData(95, 100, true)]
+    [InlineData(200, 100, true)] // one that a kill prevented
+    [InlineData(250, 100, false)]
+    public void A_start_waits_for_held_out_text_where_an_evaluation_is_near(long step, long evalSteps, bool waits)
+    {
+        foreach (var comes in new[] { true, false })
+        {
+            var agenda = new Agenda(Options(maxSteps: 1000, evalSteps: evalSteps), step);
+            agenda.Begin(lastEvaluation: null, hasHeldOut: false);
+            Assert.Equal(waits ? Work.AwaitHeldOut : Work.Step, agenda.Next);
+            if (comes)
+                agenda.HeldOutIsThere();
+            else
+                agenda.PostponeEvaluation(); // it has waited long enough
+            Assert.Equal(comes && step == 200 ? Work.Evaluate : Work.Step, agenda.Next);
+        }
+    }
+
+    [Fact]
+    public void A_stop_does_not_wait_for_held_out_text()
+    {
+        var agenda = new Agenda(Options(maxSteps: 10, evalSteps: 1), step: 0);
+        agenda.Begin(lastEvaluation: null, hasHeldOut: false);
+        agenda.Hurry(new TrainingEnd.StopRequested());
+        Assert.Equal(Work.Finish, agenda.Next);
     }
 
     [Fact]
@@ -119,11 +151,11 @@ public sealed class AgendaSpec
     public void An_evaluation_that_a_kill_prevented_is_made_up_for()
     {
         var agenda = new Agenda(Options(maxSteps: 10, evalSteps: 2), step: 4);
-        agenda.Begin(lastEvaluation: 2);
+        agenda.Begin(lastEvaluation: 2, hasHeldOut: true);
         Assert.Equal(Work.Evaluate, agenda.Next);
 
         agenda = new Agenda(Options(maxSteps: 10, evalSteps: 2), step: 4);
-        agenda.Begin(lastEvaluation: 4);
+        agenda.Begin(lastEvaluation: 4, hasHeldOut: true);
         Assert.Equal(Work.Step, agenda.Next);
     }
 
@@ -131,7 +163,7 @@ public sealed class AgendaSpec
     public void A_run_with_all_its_steps_has_nothing_to_do()
     {
         var agenda = new Agenda(Options(maxSteps: 4, evalSteps: 4, prompt: "猫"), step: 4);
-        agenda.Begin(lastEvaluation: null);
+        agenda.Begin(lastEvaluation: null, hasHeldOut: true);
         Assert.Equal(Work.Finish, agenda.Next);
         Assert.IsType<TrainingEnd.NothingToDo>(agenda.End);
     }
@@ -139,7 +171,7 @@ public sealed class AgendaSpec
     private static Agenda Agenda(long maxSteps, long evalSteps = 0, long saveSteps = 0, string prompt = "")
     {
         var agenda = new Agenda(Options(maxSteps, evalSteps, saveSteps, prompt), step: 0);
-        agenda.Begin(lastEvaluation: null);
+        agenda.Begin(lastEvaluation: null, hasHeldOut: true);
         return agenda;
     }
 
