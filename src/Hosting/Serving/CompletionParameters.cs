@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Streaming.Model;
 using Streaming.Model.Generation;
 
@@ -36,8 +37,7 @@ internal sealed record CompletionParameters
         var maxTokens = isChat
             ? fields.Integer("max_completion_tokens", fields.Integer("max_tokens", int.MaxValue, 1, int.MaxValue), 1, int.MaxValue)
             : fields.Integer("max_tokens", 16, echo ? 0 : 1, int.MaxValue);
-        if (fields.Has("suffix"))
-            throw ApiException.Invalid("suffix", "'suffix' is not supported: the model writes on, it does not fill in");
+        RefuseWhatIsNotText(fields);
         if (fields.Integer("best_of", 1, 1, MostChoices) > fields.Integer("n", 1, 1, MostChoices))
             throw ApiException.Invalid("best_of", "'best_of' above 'n' is not supported; leave it out");
         var temperature = fields.Number("temperature", 1, 0, 2);
@@ -49,15 +49,15 @@ internal sealed record CompletionParameters
             Echo = echo,
             Choices = fields.Integer("n", 1, 1, MostChoices),
             Stream = fields.Switch("stream"),
-            StreamUsage = fields.Has("stream_options") && fields.Get("stream_options") is { ValueKind: System.Text.Json.JsonValueKind.Object } options
-                && options.TryGetProperty("include_usage", out var usage) && usage.ValueKind == System.Text.Json.JsonValueKind.True,
+            StreamUsage = fields.Has("stream_options") && fields.Get("stream_options") is { ValueKind: JsonValueKind.Object } options
+                && options.TryGetProperty("include_usage", out var usage) && usage.ValueKind == JsonValueKind.True,
             Options = new GenerationOptions
             {
                 MaxNewTokens = Math.Max(1, maxTokens),
                 MinNewTokens = Math.Min(fields.Integer("min_tokens", 0, 0, int.MaxValue), Math.Max(1, maxTokens)),
                 Sample = temperature > 0,
                 Temperature = temperature,
-                TopP = fields.Number("top_p", 1, double.Epsilon, 1),
+                TopP = fields.Number("top_p", 1, double.Epsilon, 1, "a number above 0 and at most 1"),
                 TopK = Math.Max(0, fields.Integer("top_k", 0, -1, int.MaxValue)),
                 MinP = fields.Number("min_p", 0, 0, 1),
                 RepetitionPenalty = fields.Number("repetition_penalty", 1, 0.01, 100),
@@ -80,6 +80,22 @@ internal sealed record CompletionParameters
         }
     }
 
+    /// <summary>What the model cannot do must not pass in silence: who asks for it would take plain text for it.</summary>
+    private static void RefuseWhatIsNotText(JsonFields fields)
+    {
+        if (fields.Has("suffix"))
+            throw ApiException.Invalid("suffix", "'suffix' is not supported: the model writes on, it does not fill in");
+        foreach (var name in new[] { "tools", "functions" })
+        {
+            var isOff = fields.Has("tool_choice") && fields.Get("tool_choice") is { ValueKind: JsonValueKind.String } choice && choice.ValueEquals("none");
+            if (fields.Has(name) && !isOff && !(fields.Get(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() == 0))
+                throw ApiException.Invalid(name, $"'{name}' is not supported: the model answers with text; leave it out");
+        }
+        if (fields.Has("response_format") && !(fields.Get("response_format") is { ValueKind: JsonValueKind.Object } format
+            && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text")))
+            throw fields.Wrong("response_format", "{\"type\": \"text\"}: the model is not bound to a form");
+    }
+
     private static int? ReadLogProbabilities(JsonFields fields, bool isChat)
     {
         if (!isChat)
@@ -95,12 +111,12 @@ internal sealed record CompletionParameters
         if (!fields.Has("logit_bias"))
             return bias;
         var value = fields.Get("logit_bias");
-        if (value.ValueKind != System.Text.Json.JsonValueKind.Object)
+        if (value.ValueKind != JsonValueKind.Object)
             throw fields.Wrong("logit_bias", "an object from token ids to numbers");
         foreach (var entry in value.EnumerateObject())
         {
             if (!int.TryParse(entry.Name, NumberStyles.None, CultureInfo.InvariantCulture, out var token)
-                || entry.Value.ValueKind != System.Text.Json.JsonValueKind.Number || !entry.Value.TryGetSingle(out var number))
+                || entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetSingle(out var number))
                 throw fields.Wrong("logit_bias", "an object from token ids to numbers");
             bias[token] = number;
         }

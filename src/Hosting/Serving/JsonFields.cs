@@ -52,13 +52,18 @@ internal readonly struct JsonFields
         return Get(name).ValueKind == JsonValueKind.Number && Get(name).TryGetInt64(out var number) ? number : throw Wrong(name, "a whole number");
     }
 
-    public double Number(string name, double otherwise, double minimum, double maximum)
+    /// <param name="name">The field.</param>
+    /// <param name="otherwise">Its value where it is left out.</param>
+    /// <param name="minimum">The least that is taken.</param>
+    /// <param name="maximum">The most.</param>
+    /// <param name="allowed">The range in words, where its ends do not say it.</param>
+    public double Number(string name, double otherwise, double minimum, double maximum, string? allowed = null)
     {
         if (!Has(name))
             return otherwise;
         return Get(name).ValueKind == JsonValueKind.Number && Get(name).TryGetDouble(out var number) && number >= minimum && number <= maximum
             ? number
-            : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"a number from {minimum} to {maximum}"));
+            : throw Wrong(name, allowed ?? string.Create(CultureInfo.InvariantCulture, $"a number from {minimum} to {maximum}"));
     }
 
     public string? Text(string name)

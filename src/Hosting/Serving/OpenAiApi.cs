@@ -135,6 +135,7 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
     private async Task RefuseInShape(HttpContext context, RequestDelegate next)
     {
         ApiException? refusal = null;
+        context.Response.Headers["x-request-id"] = context.TraceIdentifier; // which OpenAI's clients show with an error
         try
         {
             await next(context).ConfigureAwait(false);

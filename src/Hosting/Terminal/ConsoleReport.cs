@@ -18,7 +18,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
             case RunProtocol.Started started:
                 _meter.MaxSteps = started.MaxSteps;
                 _first = started.Step;
-                screen.WriteLine($"model: Mistral, {Quantity.Short(started.ParameterCount)} parameters; computed by {started.Engine}");
+                screen.WriteLine($"model: {Quantity.Short(started.ParameterCount)} parameters; computed by {started.Engine}");
                 screen.WriteLine(started.Checkpoint is null
                     ? $"run: {started.RunDirectory}, {started.MaxSteps} steps from the beginning"
                     : $"run: {started.RunDirectory}, going on after step {started.Step} of {started.MaxSteps} from {Path.GetFileName(started.Checkpoint)}");

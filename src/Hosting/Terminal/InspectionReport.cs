@@ -12,7 +12,7 @@ namespace Streaming.Hosting.Terminal;
 /// <param name="output">Where it goes.</param>
 /// <param name="columns">Width of the terminal; null where output is none.</param>
 /// <param name="hasColor">Colours may be used.</param>
-internal sealed class InspectionReport(TextWriter output, int? columns, bool hasColor)
+internal sealed partial class InspectionReport(TextWriter output, int? columns, bool hasColor)
 {
     private const int VerdictColumns = 30;
     private const string Kept = "keep";
@@ -62,9 +62,9 @@ internal sealed class InspectionReport(TextWriter output, int? columns, bool has
 
     private string Paint(string code, string text) => hasColor ? $"\e[{code}m{text}\e[0m" : text;
 
-    private string Fit(string text)
+    private string Fit(string text, int before = VerdictColumns)
     {
-        var room = (columns ?? int.MaxValue) - VerdictColumns - 2;
+        var room = (columns ?? int.MaxValue) - before - 2;
         var fitted = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
         {

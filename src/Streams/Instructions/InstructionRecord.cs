@@ -21,12 +21,15 @@ public sealed record InstructionRecord(string Instruction, string Input, string 
         return options.Sources.SelectMany(source => Read(source, options, split, stop));
     }
 
-    private static IEnumerable<InstructionRecord> Read(SourceOptions source, PipelineOptions options, Split split, CancellationToken stop)
+    private static IEnumerable<InstructionRecord> Read(SourceOptions source, PipelineOptions options, Split split, CancellationToken stop) =>
+        Places(SourceFiles.Of(source, options, split), options, split, new SourceStatistics(source.Name, options.OnNotice), stop).Select(place => Of(place.Lines, place.First));
+
+    /// <summary>Where the records of one pass over a source stand, while the enumeration is there.</summary>
+    internal static IEnumerable<(SourcePosition Position, TextBatch Lines, int First)> Places(
+        SourceFiles files, PipelineOptions options, Split split, SourceStatistics counts, CancellationToken stop)
     {
-        var files = SourceFiles.Of(source, options, split);
         var pool = new LineBatchPool();
-        var reader = new SourceReader(
-            files, split, source.Epochs, files.StartOf(0), options.TextBatchBytes, pool, new StageStatistics("read"), new SourceStatistics(source.Name, options.OnNotice));
+        var reader = new SourceReader(files, split, epochs: 1, files.StartOf(0), options.TextBatchBytes, pool, new StageStatistics("read"), counts);
         foreach (var batch in reader.Read(stop))
         {
             DocumentExtraction.Extract(batch);
@@ -35,7 +38,7 @@ public sealed record InstructionRecord(string Instruction, string Input, string 
             for (var index = 0; index < batch.Documents.Length; index++)
             {
                 if (!batch.Documents[index].IsDropped)
-                    yield return Of(batch.Lines, batch.Documents[index].LineEnd - InstructionFormat.LinesOfRecord);
+                    yield return (batch.Documents[index].Position, batch.Lines, batch.Documents[index].LineEnd - InstructionFormat.LinesOfRecord);
             }
             pool.Return(batch);
         }

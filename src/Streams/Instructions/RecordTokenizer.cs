@@ -34,22 +34,51 @@ internal sealed class RecordTokenizer(TextTokenizer tokenizer, InstructionOption
         _encoders.Add(encoder);
     }
 
-    private void Encode(LineBatch batch, int line, ref DocumentMark document, PromptEncoder encoder)
+    /// <summary>Appends a record, cut or left out where it is longer than a block.</summary>
+    /// <param name="lines">Hold the record's three.</param>
+    /// <param name="first">The first of them.</param>
+    /// <param name="encoder">Of this thread.</param>
+    /// <param name="tokens">Receives what is trained on.</param>
+    public EncodedRecord Append(TextBatch lines, int first, PromptEncoder encoder, TokenBuffer tokens)
     {
-        var (lines, tokens, begin) = (batch.Lines, batch.Tokens, batch.Tokens.Count);
-        encoder.Encode(lines[line + InstructionFormat.Instruction], lines[line + InstructionFormat.Input], tokens);
+        var begin = tokens.Count;
+        encoder.Encode(lines[first + InstructionFormat.Instruction], lines[first + InstructionFormat.Input], tokens);
         var prompt = tokens.Count - begin;
-        encoder.EncodeAnswer(lines[line + InstructionFormat.Answer], tokens);
+        encoder.EncodeAnswer(lines[first + InstructionFormat.Answer], tokens);
         tokens.Add(_end);
         var count = tokens.Count - begin;
-        if (count > blockSize)
-        {
-            // A block must have room for a token of the answer, which is what is learned.
-            var isCut = options.LongRecords == LongRecords.Cut && prompt < blockSize;
-            tokens.Truncate(begin + (isCut ? blockSize : 0));
-            if (document.Position.Epoch == 0)
-                counts.AddLongRecord($"{files[document.Position.File].Name}, record {document.Position.Record + 1}: it has {count} tokens, {prompt} of them before its answer, and a block {blockSize}", isCut);
-        }
-        document.PromptTokens = options.LossOnAnswerOnly ? Math.Min(prompt, tokens.Count - begin) : 0;
+        // A block must have room for a token of the answer, which is what is learned.
+        var fate = count <= blockSize ? RecordFate.Whole
+            : options.LongRecords == LongRecords.Cut && prompt < blockSize ? RecordFate.Cut
+            : RecordFate.LeftOut;
+        if (fate != RecordFate.Whole)
+            tokens.Truncate(begin + (fate == RecordFate.Cut ? blockSize : 0));
+        return new EncodedRecord(prompt, count, fate);
     }
+
+    private void Encode(LineBatch batch, int line, ref DocumentMark document, PromptEncoder encoder)
+    {
+        var begin = batch.Tokens.Count;
+        var record = Append(batch.Lines, line, encoder, batch.Tokens);
+        if (record.Fate != RecordFate.Whole && document.Position.Epoch == 0)
+            counts.AddLongRecord($"{files[document.Position.File].Name}, record {document.Position.Record + 1}: it has {record.Tokens} tokens, {record.PromptTokens} of them before its answer, and a block {blockSize}", record.Fate == RecordFate.Cut);
+        document.PromptTokens = options.LossOnAnswerOnly ? Math.Min(record.PromptTokens, batch.Tokens.Count - begin) : 0;
+    }
+}
+
+/// <param name="PromptTokens">Before the answer.</param>
+/// <param name="Tokens">Of the whole record with its end, before it is cut.</param>
+/// <param name="Fate">What became of it.</param>
+internal readonly record struct EncodedRecord(int PromptTokens, int Tokens, RecordFate Fate);
+
+/// <summary>What becomes of a record in training.</summary>
+public enum RecordFate
+{
+    Whole,
+
+    /// <summary>Longer than a block, it loses the end of its answer.</summary>
+    Cut,
+
+    /// <summary>Longer than a block, it is not trained on.</summary>
+    LeftOut,
 }

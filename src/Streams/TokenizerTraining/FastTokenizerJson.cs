@@ -15,7 +15,10 @@ internal static class FastTokenizerJson
     // Marks, half-width voice marks, joiners and skin tones: what makes one cluster with the character before it.
     private const string Joining = "\\p{M}\uFF9E\uFF9F\u200C\u200D\U0001F3FB-\U0001F3FF";
 
-    public static void Write(Utf8JsonWriter json, SentencePieceModel model)
+    /// <param name="json">Receives it.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="begin">The piece that every text begins with; null where none does.</param>
+    public static void Write(Utf8JsonWriter json, SentencePieceModel model, string? begin = null)
     {
         json.WriteStartObject();
         json.WriteString("version", "1.0");
@@ -32,7 +35,7 @@ internal static class FastTokenizerJson
         json.WriteEndArray();
         WriteNormalizer(json, model);
         WritePreTokenizer(json, model);
-        json.WriteNull("post_processor");
+        WritePostProcessor(json, model, begin);
         WriteDecoder(json, model);
         WriteModel(json, model);
         json.WriteEndObject();
@@ -88,6 +91,49 @@ internal static class FastTokenizerJson
         WritePattern(json, "Regex", "<0(?=x[0-9A-F]{2}>)");
         json.WriteString("behavior", "MergedWithPrevious");
         json.WriteBoolean("invert", false);
+        json.WriteEndObject();
+    }
+
+    private static void WritePostProcessor(Utf8JsonWriter json, SentencePieceModel model, string? begin)
+    {
+        if (begin is null)
+        {
+            json.WriteNull("post_processor");
+            return;
+        }
+        json.WriteStartObject("post_processor");
+        json.WriteString("type", "TemplateProcessing");
+        foreach (var (form, texts) in new[] { ("single", new[] { "A" }), ("pair", ["A", "B"]) })
+        {
+            json.WriteStartArray(form);
+            foreach (var (number, text) in texts.Index())
+            {
+                WriteTemplatePart(json, "SpecialToken", begin, number);
+                WriteTemplatePart(json, "Sequence", text, number);
+            }
+            json.WriteEndArray();
+        }
+        json.WriteStartObject("special_tokens");
+        json.WriteStartObject(begin);
+        json.WriteString("id", begin);
+        json.WriteStartArray("ids");
+        json.WriteNumberValue(model.Pieces.FindIndex(piece => piece.Text == begin));
+        json.WriteEndArray();
+        json.WriteStartArray("tokens");
+        json.WriteStringValue(begin);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private static void WriteTemplatePart(Utf8JsonWriter json, string kind, string id, int type)
+    {
+        json.WriteStartObject();
+        json.WriteStartObject(kind);
+        json.WriteString("id", id);
+        json.WriteNumber("type_id", type);
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 

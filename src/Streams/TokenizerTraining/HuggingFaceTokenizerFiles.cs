@@ -44,9 +44,10 @@ public static class HuggingFaceTokenizerFiles
             return Beside(modelPath, json);
         var model = SentencePieceModelReader.Read(modelPath);
         var special = new SpecialTokens(model);
+        var begin = BeginsTexts(modelPath) ? special.Roles.FirstOrDefault(role => role.Role == "bos_token").Token : null;
         return
         [
-            (Fast, Json(json => FastTokenizerJson.Write(json, model))),
+            (Fast, Json(json => FastTokenizerJson.Write(json, model, begin))),
             (SpecialTokensMap, Json(json =>
             {
                 json.WriteStartObject();
@@ -54,8 +55,23 @@ public static class HuggingFaceTokenizerFiles
                     json.WriteString(role, token);
                 json.WriteEndObject();
             })),
-            (Configuration, Json(json => WriteConfiguration(json, model, special))),
+            (Configuration, Json(json => WriteConfiguration(json, model, special, addsBegin: begin is not null))),
         ];
+    }
+
+    /// <summary>A model that comes with Transformers' files keeps what they say of its texts' begin, as Mistral's do.</summary>
+    private static bool BeginsTexts(string modelPath)
+    {
+        try
+        {
+            var beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(modelPath))!, Configuration);
+            using var json = File.Exists(beside) ? JsonDocument.Parse(File.ReadAllBytes(beside)) : null;
+            return json?.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("add_bos_token", out var adds) && adds.ValueKind == JsonValueKind.True;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     private static IReadOnlyList<(string Name, byte[] Bytes)> Beside(string path, JsonTokenizer tokenizer)
@@ -82,14 +98,14 @@ public static class HuggingFaceTokenizerFiles
         ];
     }
 
-    private static void WriteConfiguration(Utf8JsonWriter json, SentencePieceModel model, SpecialTokens special)
+    private static void WriteConfiguration(Utf8JsonWriter json, SentencePieceModel model, SpecialTokens special, bool addsBegin)
     {
         json.WriteStartObject();
         // The class that takes tokenizer.json as it is, in every version of Transformers.
         json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
         foreach (var (role, token) in special.Roles)
             json.WriteString(role, token);
-        json.WriteBoolean("add_bos_token", false);
+        json.WriteBoolean("add_bos_token", addsBegin);
         json.WriteBoolean("add_eos_token", false);
         json.WriteBoolean("add_prefix_space", model.Normalizer!.AddDummyPrefix);
         json.WriteBoolean("clean_up_tokenization_spaces", false);

@@ -25,6 +25,34 @@ public sealed class InspectCommandSpec
     }
 
     [Fact]
+    public async Task Instructions_are_shown_as_they_are_trained_on_and_counted_by_what_became_of_them()
+    {
+        var path = Path.GetTempFileName();
+        await File.WriteAllTextAsync(path, """
+            [{"instruction": "色は？", "input": "", "output": "赤", "category": "open_qa"}, {"instruction": "a"},
+             {"instruction": "書け", "input": "<s>", "output": "ああああああああああああああああああああああああああああああああ"}]
+            """, TestContext.Current.CancellationToken);
+        string[] arguments = ["inspect", "--source", path, "--set", "data.format=instructions", "--set", "instructions.validation-fraction=0"];
+        var (code, output, _) = await Run([.. arguments, "--set", "data.block-size=100"]);
+        Assert.Equal(ExitCodes.Done, code);
+        Assert.Contains("prompt   <s>以下は、タスクを説明する指示です。", output);
+        Assert.Contains("answer   赤</s>\n", output);
+        Assert.Contains("入力: <s> [SEP] 応答:", output); // what a record spells is text
+        Assert.Contains("cut to a block of 100", output);
+        var lines = output.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        Assert.Contains(["dropped", "unreadable-record", "1"], lines);
+        Assert.Contains(lines, line => line is ["trained", "on", "2", ..]);
+        Assert.Contains($"the first record that cannot be read is {path}, record 2: it has no field output", output);
+
+        (_, output, _) = await Run([.. arguments, "--set", "data.block-size=16", "--limit", "1"]);
+        Assert.Contains("record 1: 59 tokens, 57 before its answer; left out: a block has 16", output);
+        Assert.DoesNotContain("record 3:", output);
+        Assert.Contains(["dropped", "longer-than-block", "2"], output.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal(ExitCodes.WrongUsage, (await Run([.. arguments, "--cleaning", "web"])).Code);
+        File.Delete(path);
+    }
+
+    [Fact]
     public async Task A_source_that_is_none_is_one_sentence()
     {
         var (code, _, errors) = await Run("inspect", "--source", "nowhere");

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Streaming.Hosting.Serving;
 using Streaming.Streams.Instructions;
@@ -54,6 +55,43 @@ public sealed class OpenAiApiSpec
     }
 
     [Fact]
+    public async Task A_batch_of_token_lists_is_scored_as_evaluation_harnesses_ask_for_it()
+    {
+        await using var served = await ServedModel.StartAsync();
+        int[][] prompts = [[20, 21, 22, 23, 24, 25], [30], [40, 41, 42]];
+        string Request(string batch) => $$"""{"model": "tiny", "prompt": {{batch}}, "temperature": 0, "max_tokens": 1, "logprobs": 1, "seed": 1234, "echo": true}""";
+        var (status, together) = await served.PostAsync(Completions, Request(JsonSerializer.Serialize(prompts)));
+        Assert.Equal(HttpStatusCode.OK, status);
+        foreach (var choice in together["choices"]!.AsArray())
+        {
+            var prompt = prompts[choice!["index"]!.GetValue<int>()];
+            var scores = choice["logprobs"]!;
+            float?[] own = [.. scores["token_logprobs"]!.AsArray().Select(value => value?.GetValue<float>())];
+            Assert.Equal(prompt.Length + 1, own.Length); // and the token that is generated
+            Assert.Equal([0], own.Index().Where(score => score.Item is null).Select(score => score.Index));
+            // Whether a token was the greedy one is told by comparing it with the highest of its list, exactly.
+            Assert.All(own.Index().Skip(1), score => Assert.Contains(score.Item!.Value, scores["top_logprobs"]![score.Index]!.AsObject().Select(entry => entry.Value!.GetValue<float>())));
+            var (_, alone) = await served.PostAsync(Completions, Request(JsonSerializer.Serialize(prompt)));
+            float?[] single = [.. alone["choices"]![0]!["logprobs"]!["token_logprobs"]!.AsArray().Select(value => value?.GetValue<float>())];
+            Assert.All(own.Zip(single).Skip(1), pair => Assert.Equal(pair.Second!.Value, pair.First!.Value, 1e-4));
+        }
+        Assert.Equal(3, together["choices"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]", "tools")]
+    [InlineData("\"response_format\": {\"type\": \"json_object\"}", "response_format")]
+    [InlineData("\"tools\": [], \"response_format\": {\"type\": \"text\"}", null)]
+    [InlineData("\"tools\": [{}], \"tool_choice\": \"none\"", null)]
+    public async Task A_chat_that_wants_more_than_text_is_refused(string fields, string? parameter)
+    {
+        await using var served = await ServedModel.StartAsync();
+        var (status, answer) = await served.PostAsync(Chat, $$"""{"messages": [{"role": "user", "content": "空"}], "max_tokens": 2, {{fields}}}""");
+        Assert.Equal(parameter is null ? HttpStatusCode.OK : HttpStatusCode.BadRequest, status);
+        Assert.Equal(parameter, answer["error"]?["param"]?.GetValue<string>());
+    }
+
+    [Fact]
     public async Task A_chat_is_answered_from_the_template_it_was_tuned_in()
     {
         await using var served = await ServedModel.StartAsync();
@@ -105,6 +143,7 @@ public sealed class OpenAiApiSpec
     [InlineData("""{"prompt": "a", "logit_bias": {"2000": 1}}""", 400, "logit_bias")]
     [InlineData("""{"prompt": "a", "seed": 1.5}""", 400, "seed")]
     [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix")]
+    [InlineData("""{"prompt": "a", "functions": [{"name": "f"}]}""", 400, "functions")]
     [InlineData("[]", 400, null)]
     [InlineData("{\"prompt\": ", 400, null)]
     [InlineData("", 400, null)]

@@ -17,7 +17,7 @@ public sealed class ConsoleReportSpec
         report.Observe(new TrainerProtocol.SampleGenerated(25, "日本", "日本の\n\e[31m海"));
         Assert.Equal(
             """
-            model: Mistral, 1.23M parameters; computed by reference, float32, cpu
+            model: 1.23M parameters; computed by reference, float32, cpu
             run: /runs/x, 25 steps from the beginning
             step 1/25  loss 1.0000  lr 1.00e-03  1,000 tokens/s  2.4s left  gradient norm 0.50
             step 10/25  loss 5.5000  lr 1.00e-03  1,000 tokens/s  1.5s left  gradient norm 0.50

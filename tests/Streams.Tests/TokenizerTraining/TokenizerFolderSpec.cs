@@ -46,6 +46,23 @@ public sealed class TokenizerFolderSpec : IDisposable
         Assert.EndsWith("check its permissions and the space left, or name another folder.", mistake.Message);
     }
 
+    [Theory]
+    [InlineData("""{"add_bos_token": true, "tokenizer_class": "LlamaTokenizer"}""", true)]
+    [InlineData("""{"add_bos_token": false}""", false)]
+    [InlineData("not JSON", false)]
+    public void A_model_whose_files_begin_texts_with_a_token_keeps_that(string beside, bool begins)
+    {
+        var path = Path.Combine(_folder, "tokenizer.model");
+        File.WriteAllBytes(path, _model.Value);
+        File.WriteAllText(Path.Combine(_folder, "tokenizer_config.json"), beside);
+        HuggingFaceTokenizerFiles.Write(path, _folder);
+        Assert.Equal(begins, TextTokenizer.Load(Path.Combine(_folder, "tokenizer.json")).AddsBos);
+        using var configuration = JsonDocument.Parse(File.ReadAllText(Path.Combine(_folder, "tokenizer_config.json")));
+        Assert.Equal(begins, configuration.RootElement.GetProperty("add_bos_token").GetBoolean());
+        HuggingFaceTokenizerFiles.Write(path, _folder); // its own files say the same again
+        Assert.Equal(begins, TextTokenizer.Load(Path.Combine(_folder, "tokenizer.json")).AddsBos);
+    }
+
     [Fact]
     public void The_fast_tokenizer_has_the_models_pieces_scores_and_special_ids()
     {
