@@ -40,11 +40,9 @@ internal static partial class ExportCommand
             {
                 using var weights = ModelWeights.Open(source.Config, source.Path);
                 var written = parsed.GetRequiredValue(format) == "gguf"
-                    ? WriteGguf(source, weights, target, options, parsed.GetValue(force))
+                    ? WriteGguf(source, weights, target, options, parsed.GetValue(force), notice => parsed.InvocationConfiguration.Error.WriteLine($"streaming: {notice}"))
                     : WriteFolder(source, weights, target, options, parsed.GetValue(force));
                 parsed.InvocationConfiguration.Output.WriteLine(written);
-                if (parsed.GetRequiredValue(format) == "gguf" && source.Config.SlidingWindow < source.Config.MaxPositions)
-                    parsed.InvocationConfiguration.Error.WriteLine($"streaming: llama.cpp does not know this model's sliding window of {source.Config.SlidingWindow} tokens: texts longer than that come out otherwise there.");
                 return ExitCodes.Done;
             }
             catch (ModelException mistake)
@@ -79,7 +77,7 @@ internal static partial class ExportCommand
         return $"{target}: {merged}{Quantity.Bytes(bytes)} of weights in {names.Count} {(names.Count == 1 ? "file" : "files")}; Transformers loads the folder as it is.";
     }
 
-    private static string WriteGguf(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace)
+    private static string WriteGguf(ModelFolder source, ModelWeights weights, string target, ExportOptions options, bool replace, Action<string> notice)
     {
         if (Directory.Exists(target))
             target = Path.Combine(target, source.Name + ".gguf");
@@ -87,7 +85,9 @@ internal static partial class ExportCommand
             throw new UserErrorException($"--output: {target} exists; name another file, or replace it with --force.");
         var file = new GgufFile();
         GgufExport.Add(file, source.Name, source.Config, weights, options);
-        GgufTokenizer.Add(file, source.TokenizerPath, source.Tokenizer, source.Config);
+        GgufTokenizer.Add(file, source, notice);
+        if (source.Config.SlidingWindow < source.Config.MaxPositions)
+            notice($"llama.cpp does not know this model's sliding window of {source.Config.SlidingWindow} tokens: texts longer than that come out otherwise there.");
         var aside = target + ".partial";
         try
         {

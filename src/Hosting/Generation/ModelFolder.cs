@@ -97,6 +97,8 @@ internal sealed class ModelFolder
         try
         {
             var home = ModelWeights.HomeOf(folder);
+            if (!File.Exists(System.IO.Path.Combine(home, "config.json")))
+                throw new UserErrorException($"{option}: {home} holds no config.json; give a folder as Transformers writes it, a checkpoint, or a run.");
             return (home, MistralConfig.Load(home));
         }
         catch (ModelException mistake)

@@ -3,9 +3,11 @@ using Streaming.Model.Safetensors;
 
 namespace Streaming.Model.Export;
 
-/// <summary>The model as llama.cpp knows it: its <c>llama</c> architecture, which Mistral is.</summary>
+/// <summary>The model as llama.cpp knows it: its <c>llama</c> architecture, which Mistral is, and Mixtral with it.</summary>
 public static class GgufExport
 {
+    private const string Experts = ".experts.";
+
     private static readonly Dictionary<string, string> _names = new(StringComparer.Ordinal)
     {
         ["self_attn.q_proj.weight"] = "attn_q.weight",
@@ -17,17 +19,20 @@ public static class GgufExport
         ["mlp.down_proj.weight"] = "ffn_down.weight",
         ["input_layernorm.weight"] = "attn_norm.weight",
         ["post_attention_layernorm.weight"] = "ffn_norm.weight",
+        ["block_sparse_moe.gate.weight"] = "ffn_gate_inp.weight",
+        ["block_sparse_moe.experts.0.w1.weight"] = "ffn_gate_exps.weight",
+        ["block_sparse_moe.experts.0.w2.weight"] = "ffn_down_exps.weight",
+        ["block_sparse_moe.experts.0.w3.weight"] = "ffn_up_exps.weight",
     };
 
     /// <summary>Adds shape and weights; the tokenizer's metadata is the caller's.</summary>
     /// <param name="file">Receives them.</param>
     /// <param name="name">The model's name, for people.</param>
-    /// <exception cref="ModelException">The model is a mixture of experts.</exception>
+    /// <param name="model">The shape.</param>
     /// <param name="weights">Read when the file is written.</param>
+    /// <param name="options">The type of the weights.</param>
     public static void Add(GgufFile file, string name, MistralConfig model, IWeightSource weights, ExportOptions options)
     {
-        if (model.Experts is not null)
-            throw new ModelException("a mixture of experts (MixtralForCausalLM) is not written as GGUF: export it for Transformers, and convert that");
         file.Add("general.architecture", "llama");
         file.Add("general.name", name);
         file.Add("general.file_type", options.Type switch { TensorType.F32 => 0, TensorType.F16 => 1, _ => 32 });
@@ -43,12 +48,33 @@ public static class GgufExport
         file.Add("llama.rope.dimension_count", model.HeadSize);
         file.Add("llama.rope.freq_base", (float)model.RopeTheta);
         file.Add("llama.vocab_size", model.VocabularySize);
-        foreach (var parameter in ModelParameter.Of(model))
+        if (model.Experts is { } experts)
         {
-            // Norms stay in float32: llama.cpp computes with them so.
-            var type = parameter.Role == ParameterRole.Norm ? TensorType.F32 : options.Type;
-            file.AddTensor(NameOf(parameter.Name), parameter.Shape, type, () => Read(parameter, model, weights, options));
+            file.Add("llama.expert_count", experts.Count);
+            file.Add("llama.expert_used_count", experts.PerToken);
         }
+        var parameters = ModelParameter.Of(model);
+        foreach (var parameter in parameters)
+        {
+            // Norms and routers stay in float32: llama.cpp computes with them so.
+            var type = parameter.Role == ParameterRole.Norm || parameter.Name.EndsWith("block_sparse_moe.gate.weight", StringComparison.Ordinal) ? TensorType.F32 : options.Type;
+            if (!parameter.Name.Contains(Experts, StringComparison.Ordinal))
+                file.AddTensor(NameOf(parameter.Name), parameter.Shape, type, () => Read(parameter, model, weights, options));
+            else if (parameter.Name.Contains(Experts + "0.", StringComparison.Ordinal))
+                file.AddTensor(NameOf(parameter.Name), [model.Experts!.Count, .. parameter.Shape], type, () => ReadExperts(parameter, parameters, weights, options));
+        }
+    }
+
+    /// <summary>The matrices of all experts of a layer, one after the other.</summary>
+    private static float[] ReadExperts(ModelParameter first, IReadOnlyList<ModelParameter> parameters, IWeightSource weights, ExportOptions options)
+    {
+        var (before, after) = (first.Name[..(first.Name.IndexOf(Experts, StringComparison.Ordinal) + Experts.Length)], first.Name[^".w1.weight".Length..]);
+        ModelParameter[] all = [.. parameters.Where(parameter => parameter.Name.StartsWith(before, StringComparison.Ordinal) && parameter.Name.EndsWith(after, StringComparison.Ordinal))];
+        var values = new float[all.Length * first.Count];
+        foreach (var (number, parameter) in all.Index())
+            weights.Read(parameter, values.AsSpan((int)(number * first.Count), (int)first.Count));
+        options.Check(first.Name, values);
+        return values;
     }
 
     private static float[] Read(ModelParameter parameter, MistralConfig model, IWeightSource weights, ExportOptions options)

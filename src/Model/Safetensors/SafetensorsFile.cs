@@ -23,7 +23,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             var header = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_base, 8));
             if (header > (ulong)(length - 8))
-                throw SafetensorsHeader.Refuse(path, $"its header claims {header} bytes, the file has {length}");
+                throw SafetensorsHeader.Refuse(path, $"its header claims {header} bytes, the file has {length}: it is cut short, or no safetensors file; copy or download it again");
             if (header > SafetensorsHeader.MaximumBytes)
                 throw SafetensorsHeader.Refuse(path, $"its header has {header} bytes, more than {SafetensorsHeader.MaximumBytes}");
             _dataStart = 8 + (long)header;
@@ -52,7 +52,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
         {
             var length = new FileInfo(path).Length;
             if (length < 8)
-                throw SafetensorsHeader.Refuse(path, $"it has {length} bytes, a safetensors file has at least 8");
+                throw SafetensorsHeader.Refuse(path, $"it has {length} bytes, a safetensors file has at least 8; copy or download it again");
             var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
             MemoryMappedViewAccessor? view = null;
             try

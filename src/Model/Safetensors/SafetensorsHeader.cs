@@ -131,7 +131,7 @@ internal static class SafetensorsHeader
             if (tensor.Offset != end)
                 throw Refuse(file, $"tensor '{tensor.Name}' begins at byte {tensor.Offset} of the data, {(tensor.Offset < end ? "inside the one before it" : "after a hole")} (expected {end})");
             if (tensor.Bytes > dataBytes - end)
-                throw Refuse(file, $"tensor '{tensor.Name}' ends at byte {end + tensor.Bytes} of the data, which has {dataBytes}: the file is cut short");
+                throw Refuse(file, $"tensor '{tensor.Name}' ends at byte {end + tensor.Bytes} of the data, which has {dataBytes}: the file is cut short; copy or download it again");
             end += tensor.Bytes;
         }
         if (end != dataBytes)

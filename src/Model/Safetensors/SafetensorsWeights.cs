@@ -35,7 +35,7 @@ public sealed class SafetensorsWeights : IDisposable
             else if (File.Exists(System.IO.Path.Combine(path, Index)))
                 weights.AddShards(path);
             else
-                throw new SafetensorsException($"{path} holds neither {Single} nor {Index}");
+                throw new SafetensorsException($"{path} holds neither {Single} nor {Index}{(Directory.EnumerateFiles(path, "*.bin").Any() ? "; save the model anew with Transformers (save_pretrained), which writes safetensors" : "")}");
             return weights;
         }
         catch
@@ -77,7 +77,12 @@ public sealed class SafetensorsWeights : IDisposable
             if (name.Length == 0 || name is "." or ".." || System.IO.Path.GetFileName(name) != name)
                 throw new SafetensorsException($"{index}: weight_map sends '{tensor}' to '{name}', which is no name of a file beside it");
             if (!_files.TryGetValue(name, out var file))
-                _files[name] = file = SafetensorsFile.Open(System.IO.Path.Combine(folder, name));
+            {
+                var shard = System.IO.Path.Combine(folder, name);
+                if (!File.Exists(shard))
+                    throw new SafetensorsException($"{folder} lacks {name}, which {Index} names; copy or download it");
+                _files[name] = file = SafetensorsFile.Open(shard);
+            }
             if (file.Find(tensor) is null)
                 throw new SafetensorsException($"{index}: weight_map sends '{tensor}' to {name}, which holds no such tensor");
             _byTensor[tensor] = file;

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Streaming.Hosting.Commands;
 using Streaming.Hosting.Tests.Generation;
@@ -51,12 +50,16 @@ public sealed class ExportCommandSpec : IDisposable
     public async Task A_gguf_file_has_its_tables_and_llamas_order_of_rows()
     {
         var path = Path.Combine(_folder, "tiny.gguf");
-        Assert.Equal((0, ""), await Run("--format", "gguf", "--dtype", "float32", "--output", path));
+        const string notice = "streaming: llama.cpp spells no character in bytes with a unigram tokenizer: one without a piece of its own is unknown there.\n";
+        Assert.Equal((0, notice), await Run("--format", "gguf", "--dtype", "float32", "--output", path));
 
-        var (metadata, tensors) = ReadGguf(path);
+        var (metadata, tensors) = Gguf.Read(path);
         Assert.Equal("llama", metadata["general.architecture"]);
         Assert.Equal(2u, metadata["llama.block_count"]);
         Assert.Equal("t5", metadata["tokenizer.ggml.model"]);
+        // llama.cpp begins each text with a space where it folds spaces, which this tokenizer does not.
+        Assert.Equal((false, false, false), (metadata["tokenizer.ggml.add_bos_token"], metadata["tokenizer.ggml.add_space_prefix"], metadata["tokenizer.ggml.remove_extra_whitespaces"]));
+        Assert.False(metadata.ContainsKey("tokenizer.chat_template"));
         Assert.Equal(2000, ((Array)metadata["tokenizer.ggml.tokens"]).Length);
         Assert.Equal(2000, ((Array)metadata["tokenizer.ggml.scores"]).Length);
         Assert.Equal(21, tensors.Count);
@@ -103,50 +106,5 @@ public sealed class ExportCommandSpec : IDisposable
         var output = new StringWriter();
         await CommandLine.RunAsync(Root.Create(), ["generate", "--model", model, "--prompt", "日本の", "--greedy", "--max-new-tokens", "20", "--threads", "1"], output, TextWriter.Null);
         return output.ToString();
-    }
-
-    /// <summary>Reads a file whose tensors are all float32, by the format's description alone.</summary>
-    private static (Dictionary<string, object> Metadata, Dictionary<string, float[]> Tensors) ReadGguf(string path)
-    {
-        using var reader = new BinaryReader(File.OpenRead(path));
-        Assert.Equal("GGUF", Encoding.ASCII.GetString(reader.ReadBytes(4)));
-        Assert.Equal(3u, reader.ReadUInt32());
-        var (tensorCount, entries) = (reader.ReadInt64(), reader.ReadInt64());
-        string Text() => Encoding.UTF8.GetString(reader.ReadBytes((int)reader.ReadInt64()));
-        object Value(uint kind) => kind switch
-        {
-            0 => reader.ReadByte(),
-            4 => reader.ReadUInt32(),
-            5 => reader.ReadInt32(),
-            6 => reader.ReadSingle(),
-            7 => reader.ReadBoolean(),
-            8 => Text(),
-            9 => List(reader.ReadUInt32(), reader.ReadInt64()),
-            _ => throw new InvalidDataException($"kind {kind}"),
-        };
-        Array List(uint kind, long count) => Enumerable.Range(0, (int)count).Select(_ => Value(kind)).ToArray();
-        var metadata = new Dictionary<string, object>();
-        for (var i = 0; i < entries; i++)
-            metadata.Add(Text(), Value(reader.ReadUInt32()));
-        var places = new List<(string Name, long Count, long Offset)>();
-        for (var i = 0; i < tensorCount; i++)
-        {
-            var name = Text();
-            long count = 1;
-            for (var dimensions = reader.ReadUInt32(); dimensions > 0; dimensions--)
-                count *= reader.ReadInt64();
-            Assert.Equal(0u, reader.ReadUInt32());
-            places.Add((name, count, reader.ReadInt64()));
-        }
-        var start = (reader.BaseStream.Position + 31) / 32 * 32;
-        var tensors = new Dictionary<string, float[]>();
-        foreach (var (name, count, offset) in places)
-        {
-            Assert.Equal(0, offset % 32);
-            reader.BaseStream.Position = start + offset;
-            tensors[name] = [.. Enumerable.Range(0, (int)count).Select(_ => reader.ReadSingle())];
-        }
-        Assert.True(reader.BaseStream.Length - reader.BaseStream.Position < 32);
-        return (metadata, tensors);
     }
 }

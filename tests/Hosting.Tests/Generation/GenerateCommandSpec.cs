@@ -106,13 +106,15 @@ public sealed class GenerateCommandSpec : IDisposable
         var weights = Path.Combine(_folder, "model.safetensors");
         using (var file = File.OpenWrite(weights))
             file.SetLength(file.Length - 100);
-        await Refused("the file is cut short");
+        await Refused("the file is cut short; copy or download it again");
         File.Delete(weights);
         await Refused("holds neither model.safetensors nor model.safetensors.index.json");
         File.Delete(Path.Combine(_folder, "tokenizer.model"));
         await Refused("holds no tokenizer.model");
         File.WriteAllText(Path.Combine(_folder, "config.json"), """{"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}""");
         await Refused("architectures must be MistralForCausalLM or MixtralForCausalLM, was GPT2LMHeadModel");
+        File.Delete(Path.Combine(_folder, "config.json"));
+        await Refused("holds no config.json; give a folder as Transformers writes it, a checkpoint, or a run");
         Directory.Delete(_folder, recursive: true);
         await Refused("there is no folder");
         Directory.CreateDirectory(_folder);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Streaming.Hosting.Commands;
+using Streaming.Hosting.Tests.Commands;
 using Streaming.Model;
 using Streaming.Model.Safetensors;
 using Streaming.Tests;
@@ -43,14 +44,32 @@ public sealed class MixtralSpec : IDisposable
     }
 
     [Fact]
-    public async Task What_it_cannot_be_is_one_sentence()
+    public async Task As_GGUF_each_layer_has_its_experts_matrices_in_one_tensor()
     {
         Assert.Equal(0, (await Train(steps: 1)).Code);
-        var gguf = await Run("export", "--model", Path.Combine(_folder, "run"), "--output", Path.Combine(_folder, "m.gguf"), "--format", "gguf");
-        Assert.NotEqual(0, gguf.Code);
-        Assert.Contains("a mixture of experts (MixtralForCausalLM) is not written as GGUF", gguf.Errors);
-        Assert.Equal(1, gguf.Errors.Count(character => character == '\n'));
-        Assert.False(File.Exists(Path.Combine(_folder, "m.gguf")));
+        var path = Path.Combine(_folder, "m.gguf");
+        Assert.Equal(0, (await Run("export", "--model", Path.Combine(_folder, "run"), "--output", path, "--format", "gguf", "--dtype", "float32")).Code);
+        var (metadata, tensors) = Gguf.Read(path);
+        using var weights = SafetensorsWeights.Open(Path.Combine(_folder, "run", "checkpoints", "latest"));
+        float[] Floats(string name)
+        {
+            var values = new float[weights.Find(name)!.Count];
+            weights.Read(name, values);
+            return values;
+        }
+        Assert.Equal(MistralConfig.Load(_config).Experts!.Count, (int)(uint)metadata["llama.expert_count"]);
+        Assert.Equal(2u, metadata["llama.expert_used_count"]);
+        foreach (var (name, matrix) in new[] { ("ffn_gate_exps", "w1"), ("ffn_down_exps", "w2"), ("ffn_up_exps", "w3") })
+        {
+            float[] expected = [.. Enumerable.Range(0, (int)(uint)metadata["llama.expert_count"]).SelectMany(expert => Floats($"model.layers.1.block_sparse_moe.experts.{expert}.{matrix}.weight"))];
+            Assert.Equal(expected, tensors[$"blk.1.{name}.weight"]);
+        }
+        Assert.Equal(Floats("model.layers.0.block_sparse_moe.gate.weight"), tensors["blk.0.ffn_gate_inp.weight"]);
+    }
+
+    [Fact]
+    public async Task What_it_cannot_be_is_one_sentence()
+    {
         var plan = await Run("plan", "--set", $"model.config={_config}");
         Assert.NotEqual(0, plan.Code);
         Assert.Contains("the fused kernels compute no mixture of experts (MixtralForCausalLM)", plan.Errors);

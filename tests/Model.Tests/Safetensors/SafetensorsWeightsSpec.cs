@@ -83,6 +83,20 @@ public sealed class SafetensorsWeightsSpec : IDisposable
     }
 
     [Fact]
+    public void A_shard_that_is_missing_is_named_with_what_to_do()
+    {
+        WriteIndex([("other.weight", "two.safetensors")]);
+        Assert.EndsWith("lacks two.safetensors, which model.safetensors.index.json names; copy or download it", Assert.Throws<SafetensorsException>(() => SafetensorsWeights.Open(_folder.FullName)).Message);
+    }
+
+    [Fact]
+    public void A_folder_of_pickled_weights_says_how_to_make_others()
+    {
+        File.WriteAllText(Path.Combine(_folder.FullName, "pytorch_model.bin"), "x");
+        Assert.EndsWith("; save the model anew with Transformers (save_pretrained), which writes safetensors", Assert.Throws<SafetensorsException>(() => SafetensorsWeights.Open(_folder.FullName)).Message);
+    }
+
+    [Fact]
     public void An_empty_folder_is_refused() =>
         Assert.EndsWith("holds neither model.safetensors nor model.safetensors.index.json", Assert.Throws<SafetensorsException>(() => SafetensorsWeights.Open(_folder.FullName)).Message);
 
