@@ -36,7 +36,7 @@ public sealed record FusedShape
     public static FusedShape From(MistralConfig model)
     {
         if (model.Experts is not null)
-            throw new NotSupportedException("the fused kernels compute no mixture of experts (MixtralForCausalLM), which the reference engine trains and the CPU generates with: set torch.engine = reference");
+            throw new NotSupportedException("the fused kernels compute no mixture of experts (MixtralForCausalLM): the reference engine trains it (torch.engine = auto or reference), and the CPU generates with it");
         Require(model.HiddenSize % 8 == 0 && model.HiddenSize <= 32 * 1024, "hidden_size", model.HiddenSize, "a multiple of 8 up to 32768");
         Require(model.IntermediateSize % 8 == 0, "intermediate_size", model.IntermediateSize, "a multiple of 8");
         Require(model.HeadSize % 16 == 0 && model.HeadSize <= 256, "head_dim", model.HeadSize, "a multiple of 16 up to 256");

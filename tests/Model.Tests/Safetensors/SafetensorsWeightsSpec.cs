@@ -92,7 +92,7 @@ public sealed class SafetensorsWeightsSpec : IDisposable
     [Fact]
     public void A_folder_of_pickled_weights_says_how_to_make_others()
     {
-        File.WriteAllText(Path.Combine(_folder.FullName, "pytorch_model.bin"), "x");
+        File.WriteAllText(Path("pytorch_model.bin"), "x");
         Assert.EndsWith("; save the model anew with Transformers (save_pretrained), which writes safetensors", Assert.Throws<SafetensorsException>(() => SafetensorsWeights.Open(_folder.FullName)).Message);
     }
 
