@@ -49,7 +49,7 @@ public sealed class MemoryPlannerSpec
         Assert.Equal(seconds, level.StepSeconds, 0.25 * seconds);
     }
 
-    /// <summary>Likewise, rank 16 of all matrices upon Mistral 7B's shape; the host's memory is the base model's file, mapped, and no measure.</summary>
+    /// <summary>Likewise, rank 16 of all matrices upon Mistral 7B's shape.</summary>
     [Theory]
     [InlineData(8, 4, Recomputation.None, 38.95, 1.869)]
     [InlineData(16, 2, Recomputation.Layer, 26.29, 2.405)]
