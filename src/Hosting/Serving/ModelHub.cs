@@ -46,10 +46,10 @@ internal sealed class ModelHub(ServeOptions options, Action<string> notice) : IA
             old.Retire();
             notice($"serving {_current.Model.Path}; {old.Pending} texts end with {old.Model.Name}");
         }
-        catch (UserErrorException mistake)
+        catch (Exception mistake) // a device without room for a second model, say: the one that is served goes on
         {
             _refused = folder;
-            notice($"{folder} is not served, {Current.Model.Name} stays: {mistake.Message}");
+            notice($"{folder} is not served, {Current.Model.Name} stays: {mistake.Message.Split('\n')[0]}");
         }
     }
 

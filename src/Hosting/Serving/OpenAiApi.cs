@@ -156,6 +156,11 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
         {
             return;
         }
+        catch (Exception failure) when (failure is not IOException)
+        {
+            await Console.Error.WriteLineAsync($"streaming: {context.Request.Method} {context.Request.Path} failed: {failure}").ConfigureAwait(false); // a mistake of this program
+            refusal = new ApiException(500, "the server failed at this request, which its log tells more of", code: "internal_error");
+        }
         metrics.Answer(context, refusal?.Status ?? context.Response.StatusCode);
         if (refusal is null || context.Response.HasStarted)
             return;

@@ -64,12 +64,7 @@ public sealed class DecodingBatch
     {
         DropCancelled();
         if (Running < _seats.Length && _waiting.TryDequeue(out var next))
-        {
-            if (next.IsCancelled)
-                next.OnFinished(FinishReason.Cancelled);
-            else
-                Begin(next);
-        }
+            Begin(next);
         if (Running > 0)
             Advance();
         return Running + Waiting > 0;
@@ -82,8 +77,6 @@ public sealed class DecodingBatch
             seat.Request?.Cancel();
         foreach (var request in _waiting)
             request.Cancel();
-        while (_waiting.TryDequeue(out var request))
-            request.OnFinished(FinishReason.Cancelled);
         DropCancelled();
     }
 
@@ -93,6 +86,18 @@ public sealed class DecodingBatch
         {
             if (seat.Request is { IsCancelled: true })
                 End(seat, FinishReason.Cancelled);
+        }
+        // Those that wait give their places up too, however long the running texts go on.
+        var isGivenUp = false;
+        foreach (var request in _waiting)
+            isGivenUp |= request.IsCancelled;
+        for (var left = isGivenUp ? _waiting.Count : 0; left > 0; left--)
+        {
+            var request = _waiting.Dequeue();
+            if (request.IsCancelled)
+                request.OnFinished(FinishReason.Cancelled);
+            else
+                _waiting.Enqueue(request);
         }
     }
 

@@ -64,6 +64,22 @@ public sealed class DecodingBatchSpec
     }
 
     [Fact]
+    public void A_cancelled_text_that_waits_gives_its_place_up_while_all_slots_are_taken()
+    {
+        using var decoder = Decoder(slots: 1);
+        var batch = new DecodingBatch(decoder);
+        Recorder running = new([5], new() { MaxNewTokens = 300 }), first = new([6], new() { MaxNewTokens = 2 }), second = new([7], new() { MaxNewTokens = 2 });
+        foreach (var text in new[] { running, first, second })
+            batch.Add(text);
+        batch.Step();
+        first.Cancel();
+        batch.Step();
+
+        Assert.Equal((FinishReason.Cancelled, null, null), (first.Reason, running.Reason, second.Reason));
+        Assert.Equal((1, 1), (batch.Running, batch.Waiting));
+    }
+
+    [Fact]
     public void A_consumer_that_has_enough_ends_its_text()
     {
         using var decoder = Decoder(slots: 1);
