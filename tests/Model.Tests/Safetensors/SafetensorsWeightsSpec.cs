@@ -67,7 +67,7 @@ public sealed class SafetensorsWeightsSpec : IDisposable
     [InlineData("{", "is not JSON")]
     [InlineData("[]", "has no weight_map")]
     [InlineData("""{"weight_map":{"a":1}}""", "sends 'a' to 1")]
-    [InlineData("""{"weight_map":{"a":"gone.safetensors"}}""", "gone.safetensors cannot be read")]
+    [InlineData("""{"weight_map":{"a":"gone.safetensors"}}""", "lacks gone.safetensors, which model.safetensors.index.json names")]
     public void A_damaged_index_is_refused(string json, string reason)
     {
         File.WriteAllText(Path("model.safetensors.index.json"), json);
