@@ -37,6 +37,8 @@ internal static class ChatPrompt
         }
         if (asked is null)
             throw ApiException.Invalid("messages", "'messages' must end with a message of the user, which is what is answered");
+        if (string.IsNullOrWhiteSpace(asked))
+            throw ApiException.Invalid("messages", "the last message of the user is empty; give it some text");
         Ask(asked);
         return (text.ToString(), ids.Span.ToArray());
 

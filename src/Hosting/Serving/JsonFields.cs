@@ -88,7 +88,7 @@ internal readonly struct JsonFields
         return texts.Length <= most && texts.All(text => text.Length > 0) ? texts : throw Wrong(name, $"at most {most} texts, none of them empty");
     }
 
-    /// <summary>The text of a JSON string; half a surrogate pair is refused.</summary>
+    /// <summary>The text of a JSON string; one that is no Unicode is refused.</summary>
     public static string ReadText(JsonElement value, string name)
     {
         try
@@ -97,7 +97,7 @@ internal readonly struct JsonFields
         }
         catch (InvalidOperationException)
         {
-            throw ApiException.Invalid(name, $"'{name}' holds half a surrogate pair, which is no text");
+            throw ApiException.Invalid(name, $"'{name}' is no Unicode text: it holds half a surrogate pair, or bytes that are no UTF-8");
         }
     }
 

@@ -12,6 +12,9 @@ namespace Streaming.Hosting.Serving;
 /// <summary>The endpoints of the OpenAI API that a base model can serve: completions, chat completions, models.</summary>
 internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
 {
+    /// <summary>Bytes of a request at most: a hundred prompts of tens of thousands of tokens.</summary>
+    private const long LargestBody = 32 << 20;
+
     private static readonly JsonSerializerOptions _format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public void Map(WebApplication application)
@@ -114,6 +117,8 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
 
     private static async Task<ReadOnlyMemory<byte>> ReadBodyAsync(HttpContext context)
     {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = LargestBody;
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted).ConfigureAwait(false);
         return body.ToArray();

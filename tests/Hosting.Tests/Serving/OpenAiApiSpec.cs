@@ -55,6 +55,14 @@ public sealed class OpenAiApiSpec
     }
 
     [Fact]
+    public async Task A_request_as_large_as_a_batch_of_prompts_is_read()
+    {
+        await using var served = await ServedModel.StartAsync();
+        var (status, _) = await served.PostAsync(Completions, $$"""{"prompt": "a", "max_tokens": 1, "user": "{{new string('u', 3 << 20)}}"}""");
+        Assert.Equal(HttpStatusCode.OK, status);
+    }
+
+    [Fact]
     public async Task A_batch_of_token_lists_is_scored_as_evaluation_harnesses_ask_for_it()
     {
         await using var served = await ServedModel.StartAsync();
@@ -81,9 +89,10 @@ public sealed class OpenAiApiSpec
     [Theory]
     [InlineData("\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]", "tools")]
     [InlineData("\"response_format\": {\"type\": \"json_object\"}", "response_format")]
+    [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \" \"}]", "messages")]
     [InlineData("\"tools\": [], \"response_format\": {\"type\": \"text\"}", null)]
     [InlineData("\"tools\": [{}], \"tool_choice\": \"none\"", null)]
-    public async Task A_chat_that_wants_more_than_text_is_refused(string fields, string? parameter)
+    public async Task A_chat_that_asks_nothing_or_wants_more_than_text_is_refused(string fields, string? parameter)
     {
         await using var served = await ServedModel.StartAsync();
         var (status, answer) = await served.PostAsync(Chat, $$"""{"messages": [{"role": "user", "content": "空"}], "max_tokens": 2, {{fields}}}""");
@@ -143,6 +152,7 @@ public sealed class OpenAiApiSpec
     [InlineData("""{"prompt": "a", "logit_bias": {"2000": 1}}""", 400, "logit_bias")]
     [InlineData("""{"prompt": "a", "seed": 1.5}""", 400, "seed")]
     [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix")]
+    [InlineData("""{"prompt": "\ud83d"}""", 400, "prompt")]
     [InlineData("""{"prompt": "a", "functions": [{"name": "f"}]}""", 400, "functions")]
     [InlineData("[]", 400, null)]
     [InlineData("{\"prompt\": ", 400, null)]
