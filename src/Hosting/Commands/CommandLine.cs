@@ -15,7 +15,7 @@ internal static class CommandLine
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)
-                await errors.WriteLineAsync($"streaming: {error.Message.TrimEnd('.')}; see streaming --help.").ConfigureAwait(false);
+                await errors.WriteLineAsync($"streaming: {OneLine(error.Message)}; see streaming --help.").ConfigureAwait(false);
             return ExitCodes.WrongUsage;
         }
         // Signals are the commands' own matter: a run must write its checkpoint first.
@@ -33,4 +33,7 @@ internal static class CommandLine
             return e.ExitCode;
         }
     }
+
+    /// <summary>The parser lists allowed values a line each.</summary>
+    private static string OneLine(string message) => string.Join(' ', message.Split((char[])['\n', '\t'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)).TrimEnd('.');
 }

@@ -81,6 +81,10 @@ public sealed class ExportCommandSpec : IDisposable
     }
 
     [Fact]
+    public async Task A_type_that_is_none_is_one_sentence_with_those_that_are() =>
+        Assert.Equal((2, "streaming: Argument 'int8' not recognized. Must be one of: 'bf16' 'fp16' 'float32'; see streaming --help.\n"), await Export("--dtype", "int8"));
+
+    [Fact]
     public async Task What_is_there_is_not_replaced_unasked()
     {
         Directory.CreateDirectory(Target);
