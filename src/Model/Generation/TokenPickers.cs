@@ -1,3 +1,5 @@
+using Streaming.Model.Generation.Host;
+
 namespace Streaming.Model.Generation;
 
 /// <summary>A text that goes on with its next token.</summary>
@@ -15,28 +17,32 @@ internal interface ITextBeingWritten
 /// </summary>
 internal sealed unsafe class TokenPickers
 {
-    private const int MostThreads = 16;
-
     // Scores that are ranked in about the time that it takes to wake a thread.
     private const int Worthwhile = 150_000;
 
+    // Three of four cores, up to twelve: others belong to the driver and to whoever asks. Where there are many they watch as long as a step
+    // on a GPU takes, because waking them one after the other takes as long as ranking.
+    private static readonly Lazy<WorkerGang> s_gang = new(() => new WorkerGang(MostThreads, Environment.ProcessorCount < 8 ? WorkerGang.ShortWatch : TimeSpan.FromMilliseconds(2)));
+    private static readonly object s_turn = new();
+
     private readonly int _vocabulary;
-    private readonly TokenPicker?[] _pickers;
+    private readonly TokenPicker?[] _pickers = new TokenPicker?[MostThreads];
     private readonly ITextBeingWritten[] _texts;
     private readonly int[] _chosen;
-    private readonly Action<int> _work;
+    private readonly GangWork _work;
     private float* _logits;
-    private int _stride, _count, _next;
+    private int _stride, _count;
 
     /// <param name="vocabulary">Scores of a text.</param>
     /// <param name="texts">Texts at once, at most.</param>
     public TokenPickers(int vocabulary, int texts)
     {
         _vocabulary = vocabulary;
-        _pickers = new TokenPicker?[Math.Clamp(Math.Min(texts, Environment.ProcessorCount), 1, MostThreads)];
         (_texts, _chosen) = (new ITextBeingWritten[texts], new int[texts]);
         _work = Work;
     }
+
+    private static int MostThreads => Math.Clamp(Environment.ProcessorCount * 3 / 4, Math.Min(Environment.ProcessorCount, 2), 12);
 
     /// <summary>Adds a text to those whose tokens are chosen next.</summary>
     public void Add(ITextBeingWritten text) => _texts[_count++] = text;
@@ -47,26 +53,37 @@ internal sealed unsafe class TokenPickers
     /// <returns>The tokens, valid until the next call.</returns>
     public ReadOnlySpan<int> Pick(Span<float> logits, int stride)
     {
+        var count = _count;
+        _count = 0;
         fixed (float* first = logits)
         {
             _logits = first;
-            (_stride, _next) = (stride, 0);
-            var threads = Math.Min(_pickers.Length, (int)((long)_count * _vocabulary / Worthwhile));
-            if (threads > 1)
-                Parallel.For(0, threads, _work);
+            _stride = stride;
+            // The threads are the process's: who finds them at work ranks alone.
+            if (_pickers.Length > 1 && (long)count * _vocabulary >= 2 * Worthwhile && Monitor.TryEnter(s_turn))
+            {
+                try
+                {
+                    s_gang.Value.Run(count, grain: 1, _work);
+                }
+                finally
+                {
+                    Monitor.Exit(s_turn);
+                }
+            }
             else
-                Work(0);
+            {
+                Work(0, 0, count);
+            }
             _logits = null;
         }
-        var count = _count;
-        _count = 0;
         return _chosen.AsSpan(0, count);
     }
 
-    private void Work(int worker)
+    private void Work(int worker, int begin, int end)
     {
         var picker = _pickers[worker] ??= new TokenPicker(_vocabulary);
-        for (int i; (i = Interlocked.Increment(ref _next) - 1) < _count;)
+        for (var i = begin; i < end; i++)
         {
             var request = _texts[i].Request;
             var row = new Span<float>(_logits + (long)i * _stride, _vocabulary);

@@ -16,7 +16,7 @@ public static unsafe class HostBandwidth
     /// <param name="threads">Threads that read; 0 takes one for each core.</param>
     public static double Measure(long bytes = 1L << 30, int threads = 0)
     {
-        using var gang = new WorkerGang(threads > 0 ? threads : Environment.ProcessorCount);
+        using var gang = new WorkerGang(threads > 0 ? threads : Environment.ProcessorCount, WorkerGang.ShortWatch);
         var memory = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 4096);
         try
         {

@@ -11,7 +11,7 @@ public sealed class WorkerGangSpec
     public void A_job_is_done_once_and_whole_when_its_caller_goes_on(int workers)
     {
         const int jobs = 100, items = 37;
-        using var gang = new WorkerGang(workers);
+        using var gang = new WorkerGang(workers, WorkerGang.ShortWatch);
         var done = new int[items];
         for (var job = 1; job <= jobs; job++)
         {

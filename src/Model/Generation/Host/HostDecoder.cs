@@ -35,7 +35,7 @@ public sealed unsafe partial class HostDecoder : IDecoder
         _lastNorm = weights["model.norm.weight"].ToVector();
         _layers = [.. Enumerable.Range(0, model.LayerCount).Select(layer => new HostLayer(weights, layer, model.Experts))];
         _cache = new KeyValueCache(model, slots, contextLength);
-        _gang = new WorkerGang(threads);
+        _gang = new WorkerGang(threads, WorkerGang.ShortWatch);
         (_attend, _multiply, _activate) = (Attend, Multiply, Activate);
 
         _scratch = new HostScratch(model, PassTokens, contextLength, threads);

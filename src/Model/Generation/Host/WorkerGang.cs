@@ -6,12 +6,16 @@ internal delegate void GangWork(int worker, int begin, int end);
 
 /// <summary>
 /// Threads that share short jobs, many thousands a second, without allocating: between jobs they watch for the next one
-/// some microseconds long, then sleep. The caller works too. Used by one caller at a time.
+/// for a while, then sleep. The caller works too. Used by one caller at a time.
 /// </summary>
 internal sealed class WorkerGang : IDisposable
 {
-    private const int Watches = 2_000; // some 50 microseconds
+    private const int WatchesAMicrosecond = 40;
 
+    /// <summary>From one product of a pass to the next.</summary>
+    public static readonly TimeSpan ShortWatch = TimeSpan.FromMicroseconds(50);
+
+    private readonly int _watches;
     private readonly Thread[] _threads;
     private readonly object _gate = new(); // guards announcements of jobs, and sleep
     private GangWork? _work;
@@ -21,8 +25,10 @@ internal sealed class WorkerGang : IDisposable
     private volatile bool _ended;
 
     /// <param name="workers">Workers, the caller included.</param>
-    public WorkerGang(int workers)
+    /// <param name="watch">About how long they watch: longer than the time from one job to the next spares waking them, and keeps cores busy.</param>
+    public WorkerGang(int workers, TimeSpan watch)
     {
+        _watches = (int)(watch.TotalMicroseconds * WatchesAMicrosecond);
         _threads = new Thread[workers - 1];
         for (var i = 0; i < _threads.Length; i++)
         {
@@ -101,7 +107,7 @@ internal sealed class WorkerGang : IDisposable
 
     private void AwaitJobAfter(int done)
     {
-        for (var i = 0; i < Watches; i++)
+        for (var i = 0; i < _watches; i++)
         {
             if (Volatile.Read(ref _job) != done)
                 return;
