@@ -254,7 +254,7 @@ internal static partial class Keys
     public static readonly Key<OffloadLevel?> Offload = Add(
         new ChoiceKind<OffloadLevel?>(("none", OffloadLevel.None), ("optimizer", OffloadLevel.Optimizer), ("parameters", OffloadLevel.Parameters), ("auto", null)),
         "training.offload", "none",
-        "What of the training state lives in page-locked host memory (docs/offload.md): nothing; optimizer, master weights and moments, which travel through the GPU at each update; parameters, weights and gradients too, two layers on the GPU at a time. auto takes what is fastest of what fits, and says so; streaming plan shows all of them.",
+        "What of the training state lives in page-locked host memory (docs/offload.md): nothing; optimizer, master weights and moments, which travel through the GPU at each update; parameters, weights and gradients too, two layers on the GPU at a time (with training.lora the weights alone). auto takes what is fastest of what fits, and says so; streaming plan shows all of them.",
         recipe: "deepspeed: zero_optimization.offload_optimizer, offload_param");
 
     public static readonly Key<Recomputation?> Recompute = Add(

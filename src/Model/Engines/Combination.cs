@@ -21,8 +21,8 @@ public sealed record Combination(
         : Kept;
 
     private string? WithAdapters =>
-        Offload is OffloadLevel.Optimizer or OffloadLevel.Parameters
-            ? "training.lora leaves nothing to offload, because only adapters have moments and gradients: set training.offload = none"
+        Offload == OffloadLevel.Optimizer
+            ? "training.lora leaves no optimiser state to offload, because only adapters have moments: set training.offload = none, or parameters, which has the model in host memory"
         : Optimizer != OptimizerKind.AdamW
             ? $"training.lora trains adapters with float32 moments, and training.optimizer is {(Optimizer == OptimizerKind.Muon ? "muon" : "adamw-8bit")}: set training.optimizer = adamw"
         : Precision == Engines.Precision.Float8

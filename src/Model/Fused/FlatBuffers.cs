@@ -224,14 +224,8 @@ internal sealed class FlatBuffers : IModelWeights
         _high.Add(0, _layout.LayersBegin, host.High(0));
         _low.Add(0, _layout.LayersBegin, host.Low(0));
         _gradient.Add(0, _layout.LayersBegin, host.Gradient(0));
-        var high = _device.Allocate(2 * layer * sizeof(ushort), "the weights of two layers");
-        var gradient = _device.Allocate(2 * layer * sizeof(float), "the gradients of two layers");
-        for (var i = 0; i < _layout.Layers.Length; i++)
-        {
-            var (begin, turn) = (_layout.LayersBegin + i * layer, i % 2);
-            _high.Add(begin, begin + layer, high + (nint)(turn * layer * sizeof(ushort)));
-            _gradient.Add(begin, begin + layer, gradient + (nint)(turn * layer * sizeof(float)));
-        }
+        _high.AddTurns(_layout, _device.Allocate(2 * layer * sizeof(ushort), "the weights of two layers"));
+        _gradient.AddTurns(_layout, _device.Allocate(2 * layer * sizeof(float), "the gradients of two layers"));
         ClassifierHigh = _device.Allocate(_layout.ClassifierCount * sizeof(ushort), "the output matrix");
         ClassifierGradient = _device.Allocate(_layout.ClassifierCount * sizeof(float), "the output matrix's gradient");
         _high.Add(_layout.Norms, _layout.Count, _device.Allocate(norms * sizeof(ushort), "the norms' weights"));

@@ -11,7 +11,8 @@ internal sealed class FusedBuffers
     private const int NormBlocksPerMultiprocessor = 2;
 
     /// <param name="host">Where offloaded state lies; null offloads nothing.</param>
-    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, FusedEngineOptions options, HostState? host)
+    /// <param name="frozenHome">Host address of a model that is not trained and stays there; 0 has it on the device.</param>
+    public FusedBuffers(CudaDevice device, FusedShape shape, ParameterLayout layout, OptimizerKind optimizer, FusedEngineOptions options, HostState? host, nint frozenHome)
     {
         var (precision, rows, tokens, wideResidual) = (options.Precision, options.Rows, options.Tokens, options.WideResidual);
         var eightBits = precision == Precision.Float8;
@@ -23,7 +24,7 @@ internal sealed class FusedBuffers
         WideResidual = wideResidual;
 
         var half = precision == Precision.Float16;
-        Frozen = Adapters is null ? null : new FrozenWeights(device, layout, half);
+        Frozen = Adapters is null ? null : new FrozenWeights(device, layout, half, frozenHome);
         Flat = new FlatBuffers(device, Adapters?.Parameters ?? layout, optimizer, half, host);
         ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(Adapters?.Parameters ?? layout, optimizer, Plan.Bytes));
         Arena = device.Allocate(ArenaBytes, $"the activations of {rows} x {tokens} tokens");

@@ -59,7 +59,8 @@ public sealed unsafe partial class FusedEngine
         _products = new MatrixProducts(_device, half ? CublasLt.Float16 : CublasLt.BFloat16, options.Deterministic, options.KernelCache);
         using (StartTrace.Phase("memory"))
         {
-            _host = TakeHostMemory(weights);
+            if (options.Adapters is null) _host = TakeHostMemory(weights);
+            else if (options.Offload == OffloadLevel.Parameters) _frozenHome = TakeFrozenHome(weights);
             _buffers = AllocateBuffers(weights);
             if (options.Recompute == Recomputation.Host) _activationHome = TakeActivationMemory(weights);
         }
@@ -69,7 +70,7 @@ public sealed unsafe partial class FusedEngine
         _update = new FusedOptimizer(_buffers.Adapters?.Parameters ?? _layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
         if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
-        if (_offload is null && options.Recompute == Recomputation.Host) _activationLanes = new CudaLanes(_device, _kernels);
+        if (_offload is null && (_frozenHome != 0 || options.Recompute == Recomputation.Host)) _passLanes = new CudaLanes(_device, _kernels);
         _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, NewResidency(), NewAdapterPasses());
         _input = new InputStaging(_device, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
@@ -93,9 +94,10 @@ public sealed unsafe partial class FusedEngine
 
     private IResidency NewResidency()
     {
-        var residency = _offload?.Residency ?? new AllResident();
+        var residency = _offload?.Residency
+            ?? (_frozenHome == 0 ? new AllResident() : new StreamedWeights(_passLanes!, _layout, _buffers.Weights, element => _frozenHome + (nint)(element * sizeof(ushort))));
         return _options.Recompute != Recomputation.Host ? residency
-            : new StreamedActivations(residency, _offload?.Lanes ?? _activationLanes!, _buffers.Plan, _buffers.Arena, _activationHome, _shape.Layers);
+            : new StreamedActivations(residency, _offload?.Lanes ?? _passLanes!, _buffers.Plan, _buffers.Arena, _activationHome, _shape.Layers);
     }
 
     private AdapterPasses? NewAdapterPasses() => _buffers.Adapters is null ? null : new(_buffers.Adapters, _buffers.Flat, _products, _buffers.Positions,
@@ -128,7 +130,7 @@ public sealed unsafe partial class FusedEngine
     {
         try
         {
-            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options, _host);
+            return new FusedBuffers(_device, _shape, _layout, _optimizer, _options, _host, _frozenHome);
         }
         catch (Exception exception) when (exception is CudaException { IsOutOfMemory: true } or HostMemoryException)
         {
@@ -157,12 +159,16 @@ public sealed unsafe partial class FusedEngine
         }
     }
 
-    private nint TakeActivationMemory(PreparedWeights weights)
+    private nint TakeActivationMemory(PreparedWeights weights) => Take(weights, memory => memory.Allocate(_needs.HostActivationBytes(_options.Rows), "what layers keep"));
+
+    private nint TakeFrozenHome(PreparedWeights weights) => Take(weights, memory => memory.Adopt(weights.TakeOverHigh()));
+
+    private nint Take(PreparedWeights weights, Func<HostMemory, nint> take)
     {
         _hostMemory ??= new HostMemory(new CudaPageLocking(_device));
         try
         {
-            return _hostMemory.Allocate(_needs.HostActivationBytes(_options.Rows), "what layers keep");
+            return take(_hostMemory);
         }
         catch (HostMemoryException)
         {
@@ -176,7 +182,7 @@ public sealed unsafe partial class FusedEngine
     private void Abandon()
     {
         _offload?.Dispose();
-        _activationLanes?.Dispose();
+        _passLanes?.Dispose();
         _attention.Dispose();
         _device.Dispose();
         _hostMemory?.Dispose();

@@ -29,12 +29,12 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
     private readonly StepTimer _timer;
     private readonly InputStaging _input;
     private readonly PassGraphs _graphs;
-    private readonly nint _hostScalars, _activationHome;
+    private readonly nint _hostScalars, _activationHome, _frozenHome;
     private readonly long _memoryBefore, _available;
     private readonly MemoryNeeds _needs;
     private readonly HostState? _host;
     private readonly Offloading? _offload;
-    private readonly CudaLanes? _activationLanes;
+    private readonly CudaLanes? _passLanes;
     private HostMemory? _hostMemory;
     private CudaGraph? _updateGraph;
     private bool _weightsChanged = true, _scalesRestored;
@@ -202,7 +202,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         _device.Synchronize();
         _graphs.Dispose();
         _offload?.Dispose();
-        _activationLanes?.Dispose();
+        _passLanes?.Dispose();
         _updateGraph?.Dispose();
         _attention.Dispose();
         _products.Dispose();

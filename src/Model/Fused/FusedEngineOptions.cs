@@ -47,7 +47,7 @@ public sealed record FusedEngineOptions(
             _ => "",
         };
         if (Adapters is not null)
-            return $"{precision} weights{(WideResidual ? " with float32 residual stream" : "")}, LoRA of {Adapters.Lora.Describe()}, {update}{recompute}";
+            return $"{precision} weights{(WideResidual ? " with float32 residual stream" : "")}, LoRA of {Adapters.Lora.Describe()}, {update}{(Offload == OffloadLevel.Parameters ? ", weights in host memory" : "")}{recompute}";
         return $"{precision} with float32 {(WideResidual ? "residual stream and " : "")}master weights, {update}{offload}{recompute}";
     }
 }

@@ -26,7 +26,7 @@ public sealed record MemoryNeeds(
     public const long LibraryBytes = 184L << 20;
 
     /// <summary>Weights, master weights, gradients and moments.</summary>
-    public long ParameterBytes => _adapters is not null ? FrozenWeights.Predict(Layout, Precision == Precision.Float16) + AdapterBytes :
+    public long ParameterBytes => _adapters is not null ? FrozenWeights.Predict(Layout, Precision == Precision.Float16, StreamsFrozen) + AdapterBytes :
         FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0)
         + Offloading.Predict(Offload);
 
@@ -34,7 +34,7 @@ public sealed record MemoryNeeds(
     public long AdapterBytes => _adapters is null ? 0 : FlatBuffers.Predict(_adapters.Parameters, OptimizerKind.AdamW, Precision == Precision.Float16);
 
     /// <summary>Page-locked host memory.</summary>
-    public long HostBytes => HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload);
+    public long HostBytes => _adapters is null ? HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) : FrozenWeights.PredictHost(Layout, StreamsFrozen);
 
     /// <summary>Likewise, for what layers keep of micro-batches of so many rows.</summary>
     public long HostActivationBytes(int rows) => Recompute == Recomputation.Host ? StreamedActivations.HostBytes(Activations(rows), Shape.Layers) : 0;
@@ -46,6 +46,8 @@ public sealed record MemoryNeeds(
         return LibraryBytes + ParameterBytes + Math.Max(activations, _adapters is null ? FusedOptimizer.ScratchBytes(Layout, Optimizer, activations) : 0)
             + new InputLayout(rows * Tokens).Bytes + AttentionBytes((long)rows * Tokens);
     }
+
+    private bool StreamsFrozen => Offload == OffloadLevel.Parameters;
 
     private ActivationPlan Activations(int rows) =>
         FusedBuffers.PlanFor(Shape, rows * Tokens, Multiprocessors, Precision == Precision.Float8, WideResidual, Recompute, _adapters?.Width ?? 0);
@@ -74,7 +76,7 @@ public sealed record MemoryNeeds(
             if ((this with { Tokens = tokens }).Bytes(1) <= available)
                 return $"set training.per-device-train-batch-size to 1 and data.block-size to {tokens} or less";
         if (Lora is not null)
-            return $"weights and adapters alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: set training.recompute = layer, or choose a smaller model in model.config";
+            return $"weights and adapters alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: {(StreamsFrozen ? "choose a smaller model in model.config" : "set training.offload = parameters and training.recompute = host")}";
         return Offload == OffloadLevel.None && Optimizer != OptimizerKind.Muon
             ? $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: set training.offload and training.recompute = auto, or choose a smaller model in model.config"
             : $"weights, gradients and moments alone take {OutOfDeviceMemoryException.Gibibytes(ParameterBytes)}: choose a smaller model in model.config";

@@ -70,6 +70,14 @@ public sealed unsafe class PreparedWeights : IDisposable
         return (high ?? throw new InvalidOperationException("the weights' memory is another's already"), low!);
     }
 
+    /// <summary>Likewise the upper halves' alone.</summary>
+    internal HostBlock TakeOverHigh()
+    {
+        var high = _highBlock ?? throw new InvalidOperationException("the weights' memory is another's already");
+        _highBlock = null;
+        return high;
+    }
+
     /// <summary>Stops the work, so that nothing is written any more.</summary>
     internal void Cancel()
     {

@@ -5,10 +5,12 @@ namespace Streaming.Model.Safetensors;
 
 /// <summary>
 /// A safetensors file open for reading through a memory map: opening reads the header alone, and a tensor's pages are
-/// read when it is. Not thread-safe.
+/// read when it is. Large tensors are converted by all cores, and what was copied of them stops being part of the process. Not thread-safe.
 /// </summary>
 public sealed unsafe class SafetensorsFile : IDisposable
 {
+    private const int PieceElements = 1 << 20;
+
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
     private readonly Dictionary<string, TensorEntry> _byName;
@@ -99,12 +101,32 @@ public sealed unsafe class SafetensorsFile : IDisposable
         var tensor = this[name];
         if (first < 0 || first + destination.Length > tensor.Count)
             throw new SafetensorsException($"{Path}: tensor '{name}' has {tensor.Count} elements, not {destination.Length} from {first} on");
-        var source = Data(tensor) + first * TensorEntry.SizeOf(tensor.Type);
-        switch (tensor.Type)
+        if (tensor.Type is not (TensorType.F32 or TensorType.BF16 or TensorType.F16 or TensorType.F64))
+            throw new SafetensorsException($"{Path}: tensor '{name}' has the type {tensor.Type}, expected floating-point numbers");
+        var size = TensorEntry.SizeOf(tensor.Type);
+        var source = Data(tensor) + first * size;
+        var length = destination.Length;
+        fixed (float* target = destination)
+        {
+            var values = target;
+            if (length <= PieceElements) Convert(tensor.Type, source, new Span<float>(values, length));
+            else
+                Parallel.For(0, (length + PieceElements - 1) / PieceElements, piece =>
+                {
+                    var start = piece * PieceElements;
+                    var count = Math.Min(PieceElements, length - start);
+                    Convert(tensor.Type, source + (long)start * size, new Span<float>(values + start, count));
+                    MappedPages.Release((nint)(source + (long)start * size), (long)count * size);
+                });
+        }
+    }
+
+    private static void Convert(TensorType type, byte* source, Span<float> destination)
+    {
+        switch (type)
         {
             case TensorType.F32:
-                fixed (float* target = destination)
-                    Buffer.MemoryCopy(source, target, (long)destination.Length * sizeof(float), (long)destination.Length * sizeof(float));
+                new ReadOnlySpan<float>(source, destination.Length).CopyTo(destination);
                 break;
             case TensorType.BF16:
                 for (var i = 0; i < destination.Length; i++)
@@ -114,12 +136,10 @@ public sealed unsafe class SafetensorsFile : IDisposable
                 for (var i = 0; i < destination.Length; i++)
                     destination[i] = (float)((Half*)source)[i];
                 break;
-            case TensorType.F64:
+            default:
                 for (var i = 0; i < destination.Length; i++)
                     destination[i] = (float)((double*)source)[i];
                 break;
-            default:
-                throw new SafetensorsException($"{Path}: tensor '{name}' has the type {tensor.Type}, expected floating-point numbers");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Records;
 
@@ -9,13 +10,11 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
 {
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 256 };
 
-    private byte[] _bytes = new byte[1 << 18];
-    private int _start, _end;
-    private bool _atEnd;
+    private readonly ByteWindow _window = new(text, offset);
     private bool _hasBegun = offset > 0;
     private bool _hasEnded;
 
-    public long Offset { get; private set; } = offset;
+    public long Offset => _window.Offset;
 
     public bool CutsLines => false;
 
@@ -43,14 +42,14 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
     {
         while (true)
         {
-            var available = _bytes.AsSpan(_start, _end - _start);
-            var reader = new Utf8JsonReader(available, _atEnd, new JsonReaderState(Options));
+            var available = _window.Bytes;
+            var reader = new Utf8JsonReader(available, _window.AtEnd, new JsonReaderState(Options));
             try
             {
                 if (reader.Read() && reader.TrySkip())
                 {
                     var length = (int)reader.BytesConsumed;
-                    Take(length);
+                    _window.Take(length);
                     return available[..length];
                 }
             }
@@ -60,7 +59,7 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
             }
             if (available.Length > JsonLineCutter.LongestLine)
                 throw Malformed(Offset, $"an element that begins here does not end within {JsonLineCutter.LongestLine >> 20} MiB");
-            Fill();
+            _window.Fill();
         }
     }
 
@@ -69,14 +68,13 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
     {
         while (true)
         {
-            for (; _start < _end; Take(1))
-            {
-                if (_bytes[_start] is not ((byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n'))
-                    return _bytes[_start];
-            }
-            if (_atEnd)
+            var spaces = _window.Bytes.IndexOfAnyExcept(" \t\r\n"u8);
+            _window.Take(spaces < 0 ? _window.Bytes.Length : spaces);
+            if (spaces >= 0)
+                return _window.Bytes[0];
+            if (_window.AtEnd)
                 return -1;
-            Fill();
+            _window.Fill();
         }
     }
 
@@ -84,12 +82,12 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
     {
         if (next != expected)
             throw Malformed(Offset, next < 0 ? $"the text ends where {(_hasBegun ? "',' or ']'" : "'['")} was expected" : $"{(_hasBegun ? "',' or ']'" : "'['")} was expected");
-        Take(1);
+        _window.Take(1);
     }
 
     private bool End()
     {
-        Take(1);
+        _window.Take(1);
         if (Peek() >= 0)
             throw Malformed(Offset, "nothing may follow the array");
         _hasEnded = true;
@@ -98,29 +96,10 @@ internal sealed class JsonArrayCutter(Stream text, long offset) : IJsonCutter
 
     private void SkipByteOrderMark()
     {
-        while (_end - _start < 3 && !_atEnd)
-            Fill();
-        if (_bytes.AsSpan(_start, _end - _start) is [0xEF, 0xBB, 0xBF, ..])
-            Take(3);
-    }
-
-    private void Take(int length)
-    {
-        _start += length;
-        Offset += length;
-    }
-
-    /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>
-    private void Fill()
-    {
-        _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
-        _end -= _start;
-        _start = 0;
-        if (_end == _bytes.Length)
-            Array.Resize(ref _bytes, _bytes.Length * 2);
-        var read = text.Read(_bytes, _end, _bytes.Length - _end);
-        _end += read;
-        _atEnd = read == 0;
+        while (_window.Bytes.Length < 3 && !_window.AtEnd)
+            _window.Fill();
+        if (_window.Bytes is [0xEF, 0xBB, 0xBF, ..])
+            _window.Take(3);
     }
 
     private static InvalidDataException Malformed(long place, string reason) => new($"malformed JSON at byte {place}: {reason}");

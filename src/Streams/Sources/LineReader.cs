@@ -14,13 +14,10 @@ internal sealed class LineReader(Stream text, long offset)
     /// <summary>Bytes of a line at most: past it, it is no prose, and must not exhaust the memory.</summary>
     public const int LongestLine = 16 << 20;
 
-    private byte[] _bytes = new byte[1 << 18];
-    private int _start;
-    private int _end;
-    private bool _atEnd;
+    private readonly ByteWindow _window = new(text, offset);
 
     /// <summary>Bytes of the text before the next line.</summary>
-    public long Offset { get; private set; } = offset;
+    public long Offset => _window.Offset;
 
     /// <summary>Bytes of invalid sequences so far.</summary>
     public long InvalidBytes { get; private set; }
@@ -34,7 +31,7 @@ internal sealed class LineReader(Stream text, long offset)
         var searched = 0;
         while (true)
         {
-            var available = _bytes.AsSpan(_start, _end - _start);
+            var available = _window.Bytes;
             var window = available[..Math.Min(available.Length, LongestLine)];
             var end = window[searched..].IndexOf((byte)'\n');
             if (end >= 0)
@@ -53,9 +50,9 @@ internal sealed class LineReader(Stream text, long offset)
                 return true;
             }
             searched = available.Length;
-            if (!_atEnd)
+            if (!_window.AtEnd)
             {
-                Fill();
+                _window.Fill();
                 continue;
             }
             if (available.IsEmpty)
@@ -73,23 +70,6 @@ internal sealed class LineReader(Stream text, long offset)
             line = line[3..];
         InvalidBytes += Utf8Text.Append(batch, line);
         batch.EndLine();
-        _start += taken;
-        Offset += taken;
-    }
-
-    /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>
-    private void Fill()
-    {
-        if (_start > 0)
-        {
-            _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
-            _end -= _start;
-            _start = 0;
-        }
-        if (_end == _bytes.Length)
-            Array.Resize(ref _bytes, _bytes.Length * 2);
-        var read = text.Read(_bytes, _end, _bytes.Length - _end);
-        _end += read;
-        _atEnd = read == 0;
+        _window.Take(taken);
     }
 }

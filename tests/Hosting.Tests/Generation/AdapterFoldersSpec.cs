@@ -1,4 +1,8 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Streaming.Hosting.Commands;
+using Streaming.Hosting.Http;
+using Streaming.Hosting.Serving;
 using Streaming.Model.Adapters;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
@@ -55,6 +59,28 @@ public sealed class AdapterFoldersSpec : IDisposable
         var loss = await Loss(Adapters);
         Assert.Equal(await Loss(Merged), loss);
         Assert.NotEqual(await Loss(Base), loss);
+    }
+
+    [Fact]
+    public async Task Adapters_are_served_as_the_model_that_export_makes_of_them()
+    {
+        Assert.Equal(0, (await Run("export", "--model", Adapters, "--output", Merged, "--dtype", "float32")).Code);
+        var tuned = await Completion(Adapters);
+        Assert.Equal(await Completion(Merged), tuned);
+        Assert.NotEqual(await Completion(Base), tuned);
+
+        static async Task<string> Completion(string model)
+        {
+            var hub = new ModelHub(new ServeOptions { ModelPath = model, Name = "tuned", WatchInterval = null, Compute = new(Device: "cpu", Threads: 1) }, _ => { });
+            hub.Start();
+            await using var stopped = hub;
+            await using var server = await HttpHost.StartAsync(new HttpEndpoint("127.0.0.1", 0, "--host", "--port", ""), new OpenAiApi(hub, new ServingMetrics(hub)).Map, CancellationToken.None);
+            using var client = new HttpClient { BaseAddress = server.Address };
+            using var answer = await client.PostAsync("/v1/completions", new StringContent("""{"prompt": "日本の", "max_tokens": 20, "temperature": 0}""", Encoding.UTF8, "application/json"));
+            var json = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+            Assert.True(answer.IsSuccessStatusCode, json.ToJsonString());
+            return json["choices"]![0]!["text"]!.GetValue<string>();
+        }
     }
 
     [Fact]

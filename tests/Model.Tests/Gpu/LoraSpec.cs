@@ -100,6 +100,22 @@ public sealed class LoraSpec
         }
     }
 
+    [Theory, InlineData(Precision.BFloat16, true), InlineData(Precision.BFloat16, false), InlineData(Precision.Float16, true)]
+    public void A_model_that_stays_in_host_memory_changes_no_bit_of_what_is_learned(Precision precision, bool wide)
+    {
+        Gpu.Require(precision);
+        using var plain = Engine(Few, precision, wide, Recomputation.None);
+        for (var step = 0; step < 6; step++) Step(plain, step);
+        foreach (var recompute in new[] { Recomputation.None, Recomputation.Layer, Recomputation.Host })
+        {
+            using var streamed = Engine(Few, precision, wide, recompute, OffloadLevel.Parameters);
+            Assert.True(streamed.HostBytes > 2 * streamed.ParameterCount);
+            for (var step = 0; step < 6; step++) Step(streamed, step);
+            Assert.Equal(EngineState.Read(plain, StateKind.Weight), EngineState.Read(streamed, StateKind.Weight));
+            Assert.Equal(plain.Evaluate(Text(9), Rows), streamed.Evaluate(Text(9), Rows));
+        }
+    }
+
     [Fact]
     public void Twenty_steps_lead_where_the_reference_engine_gets()
     {
@@ -145,9 +161,9 @@ public sealed class LoraSpec
             Assert.Throws<NotSupportedException>(() => Engine(All with { Dropout = 0.1 }, Precision.BFloat16, true, Recomputation.None)).Message, StringComparison.Ordinal);
     }
 
-    private static FusedEngine Engine(LoraOptions lora, Precision precision, bool wide, Recomputation recompute) =>
+    private static FusedEngine Engine(LoraOptions lora, Precision precision, bool wide, Recomputation recompute, OffloadLevel offload = OffloadLevel.None) =>
         FusedEngine.Create(Config, new OptimizerOptions { Beta2 = 0.99 }, new FusedEngineOptions(Rows, Tokens, Device: 0, Deterministic: true,
-            Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide, OffloadLevel.None, recompute, LowRank.Set(lora)), new RandomWeights(Config, 1));
+            Path.Combine(Path.GetTempPath(), "streaming-kernels"), precision, wide, offload, recompute, LowRank.Set(lora)), new RandomWeights(Config, 1));
 
     private static StepResult Step(ITrainingEngine engine, int step)
     {

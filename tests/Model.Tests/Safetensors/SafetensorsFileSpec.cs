@@ -42,6 +42,49 @@ public sealed class SafetensorsFileSpec : IDisposable
         Assert.Contains("holds no tensor 'nothing'", Assert.Throws<SafetensorsException>(() => file["nothing"]).Message);
     }
 
+    [Theory, InlineData("F32", 4), InlineData("BF16", 2), InlineData("F16", 2), InlineData("F64", 8)]
+    public void A_large_tensor_is_read_by_all_cores_and_leaves_no_pages_behind(string type, int size)
+    {
+        const int count = 5_000_003;
+        WriteRaw($$$"""{"large":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,{{{(long)count * size}}}]}}""", count * size);
+        using (var stream = File.OpenWrite(_path))
+            foreach (var place in new[] { 1, 1 << 20, count - 1 })
+            {
+                stream.Position = stream.Length - (count - place) * size;
+                stream.Write(type switch
+                {
+                    "F32" => BitConverter.GetBytes((float)place % 100),
+                    "F64" => BitConverter.GetBytes((double)place % 100),
+                    "F16" => BitConverter.GetBytes((Half)(place % 100)),
+                    _ => BitConverter.GetBytes(Elements.ToBFloat16(place % 100)),
+                });
+            }
+        using var file = SafetensorsFile.Open(_path);
+        for (var time = 0; time < 2; time++) // pages come back
+        {
+            var values = file.ReadFloats("large");
+            Assert.Equal([(1, 1f), (1 << 20, 76f), (count - 1, 2f)], values.Index().Where(value => value.Item != 0));
+            Assert.Equal([76f, 0f], Slice(file, 1 << 20, 2));
+        }
+        Assert.InRange(ResidentKibibytes(), 4, 4096); // a fault maps what lies around it, up to 2 MiB
+
+        static float[] Slice(SafetensorsFile file, long first, int length)
+        {
+            var values = new float[length];
+            file.Read("large", first, values);
+            return values;
+        }
+    }
+
+    // Of the file's mapping in this process.
+    private int ResidentKibibytes()
+    {
+        var lines = File.ReadAllLines("/proc/self/smaps");
+        var mapping = Array.FindIndex(lines, line => line.EndsWith(_path, StringComparison.Ordinal));
+        var resident = Array.Find(lines[mapping..], line => line.StartsWith("Rss:", StringComparison.Ordinal))!;
+        return int.Parse(resident.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]);
+    }
+
     [Fact]
     public void What_was_written_is_read_back_in_every_type()
     {

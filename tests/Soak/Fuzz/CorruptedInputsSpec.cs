@@ -6,17 +6,21 @@ using System.Text.Json;
 using ICSharpCode.SharpZipLib.BZip2;
 using ParquetSharp;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Conversion;
 using Streaming.Model;
+using Streaming.Model.Adapters;
 using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 using Streaming.Model.Libtorch;
 using Streaming.Model.Parameters;
 using Streaming.Model.Safetensors;
 using Streaming.Streams;
+using Streaming.Streams.Instructions;
 using Streaming.Streams.Measurement;
 using Streaming.Streams.Sources;
 using Streaming.Streams.Text;
 using Streaming.Streams.Tokenization;
+using Streaming.Streams.TokenizerTraining;
 using Streaming.Tests;
 using Encoding = System.Text.Encoding;
 using File = System.IO.File;
@@ -48,12 +52,22 @@ public sealed class CorruptedInputsSpec : IDisposable
     [InlineData("text.parquet")]
     [InlineData("weights.safetensors")]
     [InlineData("tokenizer.model")]
+    [InlineData("tokenizer.json")]
+    [InlineData("byte-pairs.json")]
+    [InlineData("records.json")]
+    [InlineData("adapter_config.json")]
+    [InlineData("adapter_model.safetensors")]
+    [InlineData("model-config.json")]
+    [InlineData("hf_config.json")]
     [InlineData("config.hocon")]
     public void A_damaged_file_is_read_or_refused_by_name_in_time_and_memory(string name)
     {
         var sound = Sound(name);
         var path = Path.Combine(_folder, name);
         File.WriteAllBytes(path, sound);
+        if (name.StartsWith("adapter_", StringComparison.Ordinal)) // of two files one is damaged
+            foreach (var other in new[] { "adapter_config.json", "adapter_model.safetensors" })
+                File.WriteAllBytes(Path.Combine(_folder, other), Sound(other));
         Read(path); // what is not damaged is read
         for (var seed = 0; seed < SoakLength.Fuzz; seed++)
         {
@@ -62,23 +76,24 @@ public sealed class CorruptedInputsSpec : IDisposable
         }
     }
 
+    private static readonly MistralConfig s_small = MistralConfig.Load(Path.Combine(ReferenceData.RepositoryRoot, "models", "mistral-sample")) with
+    {
+        VocabularySize = 64,
+        HiddenSize = 16,
+        IntermediateSize = 24,
+        LayerCount = 1,
+        HeadCount = 2,
+        KeyValueHeadCount = 1,
+        HeadSize = 8,
+    };
+
     [Fact]
     public void A_damaged_checkpoint_is_refused_by_name_with_and_without_its_checksums()
     {
         LibtorchRuntime.Load();
-        var model = MistralConfig.Load(Path.Combine(ReferenceData.RepositoryRoot, "models", "mistral-sample")) with
-        {
-            VocabularySize = 64,
-            HiddenSize = 16,
-            IntermediateSize = 24,
-            LayerCount = 1,
-            HeadCount = 2,
-            KeyValueHeadCount = 1,
-            HeadSize = 8,
-        };
-        using var engine = new ReferenceEngine(model, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, new RandomWeights(model, 1));
+        using var engine = new ReferenceEngine(s_small, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, new RandomWeights(s_small, 1));
         var state = new TrainingState { Step = 3, TokensSeen = 9, Cursor = JsonSerializer.SerializeToElement(new { a = 1 }), Losses = [1f], GradientNorms = [1f] };
-        var folder = CheckpointStore.Open(_folder, model).Write(EngineSnapshot.Take(engine), state, null);
+        var folder = CheckpointStore.Open(_folder, s_small).Write(EngineSnapshot.Take(engine), state, null);
         string[] names = ["model.safetensors", "optimizer.safetensors", "config.json", "state.json", "SHA256SUMS"];
         for (var seed = 0; seed < SoakLength.Fuzz; seed++)
         {
@@ -127,11 +142,27 @@ public sealed class CorruptedInputsSpec : IDisposable
                         file.Read(tensor.Name, new float[checked((int)tensor.Count)]);
                 }
                 break;
-            case "tokenizer.model":
+            case "tokenizer.model" or "tokenizer.json" or "byte-pairs.json":
                 TextTokenizer.Load(path).CreateEncoder().Encode("日本の首都は東京です。", new TokenBuffer());
                 break;
             case "config.hocon":
                 SettingsLoader.Load(path, [], _ => null);
+                break;
+            case "model-config.json":
+                MistralConfig.Load(path);
+                break;
+            case "hf_config.json":
+                Converter.Convert(path, null, new ConvertOptions { OutputFolder = Path.GetDirectoryName(path)! });
+                break;
+            case "adapter_config.json" or "adapter_model.safetensors":
+                using (var adapters = AdapterFolder.Open(Path.GetDirectoryName(path)!, s_small))
+                {
+                    foreach (var parameter in AdaptedMatrix.ParametersOf(s_small, adapters.Lora))
+                        adapters.Read(parameter, new float[parameter.Count]);
+                }
+                break;
+            case "records.json":
+                ReadText(path, new InstructionOptions());
                 break;
             default:
                 ReadText(path);
@@ -139,10 +170,10 @@ public sealed class CorruptedInputsSpec : IDisposable
         }
     }
 
-    private static void ReadText(string path)
+    private static void ReadText(string path, InstructionOptions? instructions = null)
     {
         SourceOptions source = path;
-        var options = new PipelineOptions { Sources = [source], Tokenizer = "", BlockSize = 8, Rows = 1 };
+        var options = new PipelineOptions { Sources = [source], Tokenizer = "", BlockSize = 8, Rows = 1, Instructions = instructions };
         var files = SourceFiles.Of(source, options, Split.Train);
         var reader = new SourceReader(files, Split.Train, 1, files.StartOf(0), 1 << 16, new LineBatchPool(), new StageStatistics("read"), new SourceStatistics(path));
         foreach (var batch in reader.Read(CancellationToken.None))
@@ -191,6 +222,40 @@ public sealed class CorruptedInputsSpec : IDisposable
                     writer.Complete();
                     return bytes.ToArray();
                 }
+            case "tokenizer.json":
+                return HuggingFaceTokenizerFiles.Make(Path.Combine(s_samples, "tokenizer.model")).Single(file => file.Name == "tokenizer.json").Bytes;
+            case "byte-pairs.json":
+                return """
+                    {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [{"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+                     "normalizer": {"type": "NFC"},
+                     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                        {"type": "Split", "pattern": {"Regex": "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}, "behavior": "Isolated", "invert": false},
+                        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]},
+                     "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+                     "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                        "vocab": {"<s>": 0, "æ": 1, "Ĺ": 2, "¥": 3, "ã": 4, "ģ": 5, "®": 6, "æĹ": 7, "æĹ¥": 8}, "merges": [["æ", "Ĺ"], ["æĹ", "¥"]]}}
+                    """u8.ToArray();
+            case "records.json":
+                return JsonSerializer.SerializeToUtf8Bytes(Enumerable.Range(0, 40).Select(index => new { instruction = $"{index}番目の質問です。", input = index % 3 == 0 ? "入力" : "", output = $"答えは{index}です。", category = "qa" }));
+            case "adapter_config.json":
+                return """{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "up_proj"], "base_model_name_or_path": "base", "bias": "none"}"""u8.ToArray();
+            case "adapter_model.safetensors":
+                using (var bytes = new MemoryStream())
+                {
+                    var parameters = AdaptedMatrix.ParametersOf(s_small, new LoraOptions { Rank = 2, Alpha = 4, TargetModules = ["q_proj", "up_proj"] });
+                    var writer = SafetensorsWriter.Begin(bytes, parameters.Select(parameter => (parameter.Name, TensorType.F32, parameter.Shape)));
+                    foreach (var parameter in parameters)
+                        writer.Write(new float[parameter.Count]);
+                    writer.Complete();
+                    return bytes.ToArray();
+                }
+            case "model-config.json":
+                return File.ReadAllBytes(Path.Combine(ReferenceData.RepositoryRoot, "models", "mistral-300m", "config.json"));
+            case "hf_config.json":
+                return """
+                    {"model_type": "mistral", "config_name": "model", "tokenizer_name": "tokenizer", "train_file": "text.txt", "output_dir": "out", "do_train": true, "block_size": 1024, "learning_rate": 6e-4,
+                     "per_device_train_batch_size": 4, "gradient_accumulation_steps": 64, "num_train_epochs": 1, "lr_scheduler_type": "cosine", "warmup_steps": 1000, "bf16": true, "adam_beta2": 0.95, "weight_decay": 0.1}
+                    """u8.ToArray();
             case "tokenizer.model":
                 return File.ReadAllBytes(Path.Combine(s_samples, "tokenizer.model"));
             default:

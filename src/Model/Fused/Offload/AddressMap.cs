@@ -15,6 +15,17 @@ internal sealed class AddressMap(int elementBytes)
         return this;
     }
 
+    /// <summary>Layers take turns in two slots.</summary>
+    public AddressMap AddTurns(ParameterLayout layout, nint slots)
+    {
+        for (var i = 0; i < layout.Layers.Length; i++)
+        {
+            var begin = layout.LayersBegin + i * layout.LayerCount;
+            Add(begin, begin + layout.LayerCount, slots + (nint)(i % 2 * layout.LayerCount * elementBytes));
+        }
+        return this;
+    }
+
     /// <exception cref="InvalidOperationException">Kernels have no access to that element.</exception>
     public nint At(long element)
     {

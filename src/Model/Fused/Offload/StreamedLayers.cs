@@ -3,9 +3,9 @@ using Streaming.Model.Fused.Cuda;
 namespace Streaming.Model.Fused.Offload;
 
 /// <summary>
-/// Layers that live in host memory and come to the device when it is their turn: two slots, one computed in while the other is filled.
-/// On the way back gradients go through two slots likewise: the sum so far comes in, the layer adds to it, it goes home. The output
-/// matrix has a slot of its own. Lanes join the compute lane at the beginning and end of a pass, so that one recording holds it all.
+/// Layers whose weights and gradients live in host memory. Weights come as <see cref="StreamedWeights"/>; on the way back gradients go
+/// through two slots likewise: the sum so far comes in, the layer adds to it, it goes home. The output matrix's has a slot of its own.
+/// Lanes join the compute lane at the beginning and end of a pass, so that one recording holds it all.
 /// </summary>
 internal sealed class StreamedLayers : IResidency
 {
@@ -18,17 +18,18 @@ internal sealed class StreamedLayers : IResidency
     private readonly FlatBuffers _buffers;
     private readonly ParameterLayout _layout;
     private readonly HostState _host;
+    private readonly StreamedWeights _weights;
     private readonly Turn[] _turns;
     private readonly Mark _begun, _classifierLoaded, _classifierLeft, _classifierHome, _ended;
-    private bool _classifierComes;
 
-    // A slot that layers take turns in.
-    private sealed record Turn(Mark WeightsLoaded, Mark WeightsLeft, Mark GradientLoaded, Mark GradientLeft, Mark GradientHome);
+    // A slot that layers' gradients take turns in.
+    private sealed record Turn(Mark Loaded, Mark Left, Mark Home);
 
     public StreamedLayers(ILanes lanes, FlatBuffers buffers, ParameterLayout layout)
     {
         (_lanes, _buffers, _layout, _host) = (lanes, buffers, layout, buffers.Host!);
-        _turns = [.. Enumerable.Range(0, 2).Select(_ => new Turn(lanes.NewMark(), lanes.NewMark(), lanes.NewMark(), lanes.NewMark(), lanes.NewMark()))];
+        _weights = new StreamedWeights(lanes, layout, buffers, _host.High);
+        _turns = [.. Enumerable.Range(0, 2).Select(_ => new Turn(lanes.NewMark(), lanes.NewMark(), lanes.NewMark()))];
         (_begun, _classifierLoaded, _classifierLeft, _classifierHome, _ended) = (lanes.NewMark(), lanes.NewMark(), lanes.NewMark(), lanes.NewMark(), lanes.NewMark());
     }
 
@@ -47,39 +48,29 @@ internal sealed class StreamedLayers : IResidency
 
     public void BeginForward(bool backward)
     {
-        _classifierComes = false;
         _lanes.Record(_begun, Lane.Compute);
-        _lanes.Wait(_begun, Lane.In);
         _lanes.Wait(_begun, Lane.Out);
-        for (var layer = 0; layer < Math.Min(2, _layout.Layers.Length); layer++) LoadWeights(layer);
+        _weights.BeginForward(backward);
     }
 
-    public void EnterForward(int layer) => _lanes.Wait(TurnOf(layer).WeightsLoaded, Lane.Compute);
+    public void EnterForward(int layer) => _weights.EnterForward(layer);
 
-    public void LeaveForward(int layer)
-    {
-        if (layer + 2 < _layout.Layers.Length)
-        {
-            _lanes.Record(TurnOf(layer).WeightsLeft, Lane.Compute);
-            _lanes.Wait(TurnOf(layer).WeightsLeft, Lane.In);
-            LoadWeights(layer + 2);
-        }
-        else if (!_classifierComes) LoadClassifier();
-    }
+    public void LeaveForward(int layer) => _weights.LeaveForward(layer);
 
     public void EnterClassifier(bool backward)
     {
-        _lanes.Wait(_classifierLoaded, Lane.Compute);
+        _weights.EnterClassifier(backward);
         if (!backward) return;
-        if (Adds)
+        if (!Adds)
         {
-            _lanes.Begin(Lane.In);
-            _lanes.CopyIn(_buffers.ClassifierGradient, _host.Gradient(_layout.Classifier), _layout.ClassifierCount * sizeof(float));
-            _lanes.End(Lane.In, "gradient in");
-            _lanes.Record(_classifierLoaded, Lane.In);
-            _lanes.Wait(_classifierLoaded, Lane.Compute);
+            _lanes.Clear(Lane.Compute, _buffers.ClassifierGradient, _layout.ClassifierCount * sizeof(float));
+            return;
         }
-        else _lanes.Clear(Lane.Compute, _buffers.ClassifierGradient, _layout.ClassifierCount * sizeof(float));
+        _lanes.Begin(Lane.In);
+        _lanes.CopyIn(_buffers.ClassifierGradient, _host.Gradient(_layout.Classifier), _layout.ClassifierCount * sizeof(float));
+        _lanes.End(Lane.In, "gradient in");
+        _lanes.Record(_classifierLoaded, Lane.In);
+        _lanes.Wait(_classifierLoaded, Lane.Compute);
         // The last two layers' weights are here still; their gradients come while the classifier is computed.
         for (var layer = _layout.Layers.Length - 1; layer >= Math.Max(0, _layout.Layers.Length - 2); layer--) LoadGradient(layer);
     }
@@ -99,14 +90,13 @@ internal sealed class StreamedLayers : IResidency
 
     public void EnterBackward(int layer)
     {
-        var turn = TurnOf(layer);
-        _lanes.Wait(turn.WeightsLoaded, Lane.Compute);
+        _weights.EnterBackward(layer);
         if (Adds)
         {
-            _lanes.Wait(turn.GradientLoaded, Lane.Compute);
+            _lanes.Wait(TurnOf(layer).Loaded, Lane.Compute);
             return;
         }
-        if (layer + 2 < _layout.Layers.Length) _lanes.Wait(turn.GradientHome, Lane.Compute);
+        if (layer + 2 < _layout.Layers.Length) _lanes.Wait(TurnOf(layer).Home, Lane.Compute);
         _lanes.Clear(Lane.Compute, _buffers.Gradient(Begin(layer)), _layout.LayerCount * sizeof(float));
     }
 
@@ -114,16 +104,15 @@ internal sealed class StreamedLayers : IResidency
     {
         var turn = TurnOf(layer);
         QueueSums(layer, _buffers.Gradient(Begin(layer)), _layout.LayerCount);
-        _lanes.Record(turn.GradientLeft, Lane.Compute);
-        _lanes.Wait(turn.GradientLeft, Lane.Out);
+        _lanes.Record(turn.Left, Lane.Compute);
+        _lanes.Wait(turn.Left, Lane.Out);
         _lanes.Begin(Lane.Out);
         _lanes.CopyOut(_host.Gradient(Begin(layer)), _buffers.Gradient(Begin(layer)), _layout.LayerCount * sizeof(float));
         _lanes.End(Lane.Out, "gradient out");
-        _lanes.Record(turn.GradientHome, Lane.Out);
-        if (layer < 2) return;
-        _lanes.Wait(turn.GradientLeft, Lane.In);
-        LoadWeights(layer - 2);
-        if (Adds) _lanes.Wait(turn.GradientHome, Lane.In);
+        _lanes.Record(turn.Home, Lane.Out);
+        _weights.LeaveBackward(layer); // and with its copies the gradient's wait for the compute lane
+        if (layer < 2 || !Adds) return;
+        _lanes.Wait(turn.Home, Lane.In);
         LoadGradient(layer - 2);
     }
 
@@ -134,41 +123,21 @@ internal sealed class StreamedLayers : IResidency
 
     public void End()
     {
-        foreach (var lane in new[] { Lane.In, Lane.Out })
-        {
-            _lanes.Record(_ended, lane);
-            _lanes.Wait(_ended, Lane.Compute);
-        }
+        _weights.End();
+        _lanes.Record(_ended, Lane.Out);
+        _lanes.Wait(_ended, Lane.Compute);
     }
 
     private Turn TurnOf(int layer) => _turns[layer % 2];
 
     private long Begin(int layer) => _layout.LayersBegin + layer * _layout.LayerCount;
 
-    private void LoadWeights(int layer)
-    {
-        _lanes.Begin(Lane.In);
-        _lanes.CopyIn(_buffers.High(Begin(layer)), _host.High(Begin(layer)), _layout.LayerCount * sizeof(ushort));
-        _lanes.End(Lane.In, "weights in");
-        _lanes.Record(TurnOf(layer).WeightsLoaded, Lane.In);
-    }
-
     private void LoadGradient(int layer)
     {
-        if (!Adds) return;
         _lanes.Begin(Lane.In);
         _lanes.CopyIn(_buffers.Gradient(Begin(layer)), _host.Gradient(Begin(layer)), _layout.LayerCount * sizeof(float));
         _lanes.End(Lane.In, "gradient in");
-        _lanes.Record(TurnOf(layer).GradientLoaded, Lane.In);
-    }
-
-    private void LoadClassifier()
-    {
-        _classifierComes = true;
-        _lanes.Begin(Lane.In);
-        _lanes.CopyIn(_buffers.ClassifierHigh, _host.High(_layout.Classifier), _layout.ClassifierCount * sizeof(ushort));
-        _lanes.End(Lane.In, "weights in");
-        _lanes.Record(_classifierLoaded, Lane.In);
+        _lanes.Record(TurnOf(layer).Loaded, Lane.In);
     }
 
     // Sums that a small matrix does not need stay zero.

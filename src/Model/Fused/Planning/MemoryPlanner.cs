@@ -61,7 +61,7 @@ public sealed class MemoryPlanner
         var layout = new ParameterLayout(shape);
         // The first weights are made in the state's own memory, or beside it, a parameter in float32 at a time.
         var half = options.Precision == Precision.Float16;
-        long firstWeights = options.Adapters is null ? layout.Count * (sizeof(ushort) + FlatBuffers.LowBytesFor(half)) : FrozenWeights.Predict(layout, half), largest = layout.Entries.Max(entry => entry.Count) * sizeof(float);
+        long firstWeights = options.Adapters is null ? layout.Count * (sizeof(ushort) + FlatBuffers.LowBytesFor(half)) : FrozenWeights.Predict(layout, half, isStreamed: false), largest = layout.Entries.Max(entry => entry.Count) * sizeof(float);
         Levels = [.. from offload in Enum.GetValues<OffloadLevel>()
                      from recompute in Enum.GetValues<Recomputation>()
                      select Of(offload, recompute)];

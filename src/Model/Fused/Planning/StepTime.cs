@@ -27,19 +27,21 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
             double forward = Layers(Forward) + Classifier, backward = Layers(Backward) + BackwardProducts * Classifier;
             if (needs.Offload != OffloadLevel.Parameters) // the update's kernels take their time wherever the state comes from
                 return microBatches * (forward + backward) + Update + (needs.Offload == OffloadLevel.None ? 0 : Exposed(forward));
+            if (needs.Lora is not null) return microBatches * Streamed(adds: false) + Update;
             return Streamed(adds: false) + (microBatches - 1) * Streamed(adds: true) + Math.Max(Traffic(6) / rates.In, Traffic(2) / rates.Out);
         }
     }
 
-    // A micro-batch whose layers come and go. Weights come for either pass; gradients go, and come where they are added to. A slot is
-    // filled, computed in and emptied one after the other, two of them in turn.
+    // A micro-batch whose layers come and go. Weights come for either pass; gradients, where there are any, go, and come where they are
+    // added to. A slot is filled, computed in and emptied one after the other, two of them in turn.
     private double Streamed(bool adds)
     {
         double layer = needs.Layout.LayerCount, classifier = needs.Layout.ClassifierCount;
-        double weights = 2 * layer / rates.In, gradientIn = adds ? 4 * layer / rates.In : 0, gradientOut = 4 * layer / rates.Out;
+        var gradient = needs.Lora is null ? 4 : 0;
+        double weights = 2 * layer / rates.In, gradientIn = adds ? gradient * layer / rates.In : 0, gradientOut = gradient * layer / rates.Out;
         var forward = new[] { ForwardWork(), weights, KeptBytes / rates.Out }.Max();
         var backward = new[] { BackwardWork(), weights + gradientIn + KeptBytes / rates.In, gradientOut, (gradientIn + BackwardWork() + gradientOut) / 2 }.Max();
-        return _shape.Layers * (forward + backward) + 3 * Classifier + 2 * classifier / rates.In + 4 * classifier / rates.Out;
+        return _shape.Layers * (forward + backward) + (1 + BackwardProducts) * Classifier + 2 * classifier / rates.In + gradient * classifier / rates.Out;
     }
 
     private double Update => (needs.Lora is null ? StateBytes(withGradient: true) : needs.AdapterBytes) * 2 / rates.DeviceMemory;

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Streaming.Streams.Sources.Http;
 
 /// <summary>
@@ -13,28 +11,26 @@ internal sealed class HttpReadStream : Stream
     /// <summary>A connection that brought as many new bytes has shown that it can also repeat a few for comparison.</summary>
     private const int WorthComparing = 1 << 16;
 
-    private const int TriesOfTheFirstContact = 5;
-
     private readonly HttpAddress _address;
     private readonly HttpOptions _options;
+    private readonly HttpRetries _retries;
     private readonly CancellationToken _stop;
     private CancellationTokenSource _timeout = new();
     private HttpResponseBody? _body;
     private HandedOutBytes _handedOut = new(0);
     private long _position;
     private long _connectedAt;
-    private int _failures;
     private bool _repeatsARange;
     private bool _endIsSure;
     private bool _refusesRanges;
     private bool _confirmsEnd;
-    private bool _hasAnswered;
 
     /// <param name="expected">The version to read; null takes the one that is there.</param>
     /// <param name="stop">Ends waiting and reading with an <see cref="OperationCanceledException"/>.</param>
     public HttpReadStream(HttpAddress address, HttpOptions options, RemoteVersion? expected, CancellationToken stop)
     {
         (_address, _options, _stop) = (address, options, stop);
+        _retries = new HttpRetries(address, options, stop);
         Version = expected ?? new RemoteVersion(null, null, null);
     }
 
@@ -103,7 +99,7 @@ internal sealed class HttpReadStream : Stream
         {
             _handedOut.Append(buffer.Span[..read]);
             _position += read;
-            _failures = 0;
+            _retries.Succeed();
             return read;
         }
         if (_position < body.End)
@@ -140,13 +136,13 @@ internal sealed class HttpReadStream : Stream
     /// <summary>Asks for the file from the place on, and leaves its answer there; or finds that the file ends there.</summary>
     private void Open()
     {
-        var overlap = _repeatsARange && _failures <= 1 && _position - _connectedAt >= WorthComparing ? HandedOutBytes.TailLength : 0;
+        var overlap = _repeatsARange && _retries.Failures <= 1 && _position - _connectedAt >= WorthComparing ? HandedOutBytes.TailLength : 0;
         var start = _position - overlap;
         var body = Wait(HttpResponseBody.Ask(_address, _refusesRanges ? null : start, Version.Condition, StartTimeout()));
         var keep = false;
         try
         {
-            _hasAnswered = true;
+            _retries.ServerIsThere = true;
             if (body.IsPastEnd)
             {
                 EndAt(body);
@@ -269,35 +265,10 @@ internal sealed class HttpReadStream : Stream
         catch (Exception exception) when (exception is HttpInterruption or HttpRequestException or IOException)
         {
             Disconnect();
-            WaitForNextTry(exception);
+            _refusesRanges |= exception is HttpInterruption { RangesAreWrong: true };
+            _retries.Wait(exception, _position);
         }
     }
-
-    private void WaitForNextTry(Exception cause)
-    {
-        _failures++;
-        var interruption = cause as HttpInterruption;
-        _refusesRanges |= interruption?.RangesAreWrong == true;
-        // A name that is mistyped or a server that is not there should not keep the user waiting.
-        var tries = _hasAnswered || interruption is not null ? _options.Tries : Math.Min(_options.Tries, TriesOfTheFirstContact);
-        var what = interruption?.Message ?? $"the connection failed ({Describe(cause)})";
-        var delay = _options.Delay(_failures);
-        if (interruption?.RetryAfter is { } asked && asked > delay)
-            delay = asked;
-        if (_failures >= tries || delay > Max(_options.LongestRetryAfter, _options.LongestDelay))
-            throw new SourceOutageException(
-                $"{_address.Name} cannot be read past byte {_position}: {what}, after {_failures} {(_failures == 1 ? "try" : "tries")} in a row"
-                + $"{(_failures < tries ? $" with a wish to be asked again in {delay.TotalMinutes:0} minutes" : "")}; check the server and the network.", cause);
-        _options.OnNotice?.Invoke($"{_address.Name}: {what} at byte {_position}; try {_failures + 1} of {tries} in {delay.TotalSeconds:0.0} s.");
-        var began = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(began) < delay)
-            if (_stop.WaitHandle.WaitOne(delay))
-                _stop.ThrowIfCancellationRequested();
-    }
-
-    private static TimeSpan Max(TimeSpan first, TimeSpan second) => first > second ? first : second;
-
-    private static string Describe(Exception exception) => (exception.InnerException ?? exception).Message.TrimEnd('.');
 
     private void Disconnect()
     {

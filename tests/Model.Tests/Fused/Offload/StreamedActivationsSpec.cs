@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Streaming.Model.Engines;
 using Streaming.Model.Fused;
 using Streaming.Model.Fused.Offload;
@@ -77,19 +76,5 @@ public sealed unsafe class StreamedActivationsSpec : IDisposable
                 found++;
             });
         }
-    }
-
-    /// <summary>A device that has memory and no kernels.</summary>
-    private sealed class PlainMemory : IKernelDevice
-    {
-        public nint Allocate(long bytes) => (nint)NativeMemory.AlignedAlloc((nuint)bytes, 256);
-
-        public void Free(nint pointer) => NativeMemory.AlignedFree((void*)pointer);
-
-        public void Upload(nint target, ReadOnlySpan<byte> source) => source.CopyTo(new Span<byte>((void*)target, source.Length));
-
-        public void Download(nint source, Span<byte> target) => new ReadOnlySpan<byte>((void*)source, target.Length).CopyTo(target);
-
-        public void Launch(string kernel, Extent grid, Extent block, params ReadOnlySpan<KernelArgument> arguments) => throw new NotSupportedException("nothing is computed here");
     }
 }
