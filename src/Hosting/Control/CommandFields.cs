@@ -30,7 +30,7 @@ internal static class CommandFields
     public static void RequireNone(JsonElement body)
     {
         foreach (var field in body.EnumerateObject())
-            throw Unknown(field.Name, []);
+            throw RefusedFieldException.Unknown(field.Name, []);
     }
 
     /// <param name="body">The request's.</param>
@@ -42,7 +42,7 @@ internal static class CommandFields
         foreach (var field in body.EnumerateObject())
         {
             if (!_settings.TryGetValue(field.Name, out var key))
-                throw Unknown(field.Name, _settings.Keys);
+                throw RefusedFieldException.Unknown(field.Name, _settings.Keys);
             object? value = null;
             if (field.Value.ValueKind != JsonValueKind.Null && !TryRead(key, field.Value, out value))
                 throw OutOfRange(field.Name, key.Allowed, field.Value);
@@ -81,7 +81,7 @@ internal static class CommandFields
                     sampling = sampling with { Seed = ReadInteger(field, 0, int.MaxValue) };
                     break;
                 default:
-                    throw Unknown(field.Name, ["prompt", "max_new_tokens", "temperature", "top_k", "seed"]);
+                    throw RefusedFieldException.Unknown(field.Name, ["prompt", "max_new_tokens", "temperature", "top_k", "seed"]);
             }
         }
         return prompt.Length > 0
@@ -109,13 +109,6 @@ internal static class CommandFields
             _ => null,
         };
         return text is not null && key.TryRead(new ConfigurationScalar(text, false, new Origin("request", "")), out result);
-    }
-
-    private static RefusedFieldException Unknown(string field, IEnumerable<string> known)
-    {
-        var shown = new string([.. field.Where(c => !char.IsControl(c)).Take(64)]);
-        var list = string.Join(", ", known);
-        return new(400, shown, list.Length > 0 ? $"unknown field {shown}; known are {list}" : $"unknown field {shown}; this command has no fields");
     }
 
     private static RefusedFieldException OutOfRange(string field, string allowed, JsonElement value)

@@ -52,9 +52,21 @@ internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken
         await Problems.GuardAsync(context, async _ =>
         {
             using var body = await ReadBodyAsync(context).ConfigureAwait(false);
-            var command = read(verdict.Text, body.RootElement);
+            var command = Read(read, verdict.Text, body.RootElement);
             await AnswerAsync(context, await run.AskAsync(command, patience).ConfigureAwait(false)).ConfigureAwait(false);
         }).ConfigureAwait(false);
+    }
+
+    private static ControlProtocol.Command Read(Func<string, JsonElement, ControlProtocol.Command> read, string by, JsonElement body)
+    {
+        try
+        {
+            return read(by, body);
+        }
+        catch (InvalidOperationException) // of JsonElement, which unescapes texts when they are asked for
+        {
+            throw new RefusedFieldException(StatusCodes.Status400BadRequest, null, "the body holds half a surrogate pair, which is no text");
+        }
     }
 
     private static Task AnswerAsync(HttpContext context, ControlProtocol.Answer? answer) => answer switch

@@ -9,4 +9,12 @@ internal sealed class RefusedFieldException(int status, string? name, string sen
     public int Status => status;
 
     public string? Field => name;
+
+    /// <summary>A field that there is not; its name is the client's, so it is shown short and printable.</summary>
+    public static RefusedFieldException Unknown(string field, IEnumerable<string> known)
+    {
+        var shown = new string([.. field.Where(c => !char.IsControl(c)).Take(64)]);
+        var list = string.Join(", ", known);
+        return new(400, shown, list.Length > 0 ? $"unknown field {shown}; known are {list}" : $"unknown field {shown}; this command has no fields");
+    }
 }

@@ -23,7 +23,7 @@ internal sealed class EventLog(TimeProvider time) : IRunObserver, IDisposable
     private readonly Lock _lock = new();
     private readonly Queue<byte[]> _last = new();
     private FileStream? _file;
-    private long _step;
+    private long? _step;
 
     /// <summary>Told of each line, an object in UTF-8 without its line end.</summary>
     public event Action<byte[]>? Added;

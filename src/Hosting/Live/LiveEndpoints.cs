@@ -17,20 +17,21 @@ internal sealed partial class LiveEndpoints(Settings settings, RunStatus status,
 
     public void Map(WebApplication application)
     {
-        application.MapGet("/api/status", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, status.Write));
-        application.MapGet("/api/history", context => Problems.GuardAsync(context, HistoryAsync));
-        application.MapGet("/api/events", context => Problems.GuardAsync(context, EventsAsync));
-        application.MapGet("/api/config", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, Encoding.UTF8.GetBytes(Configuration()), "text/plain; charset=utf-8"));
+        application.MapRead("/api/status", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, status.Write));
+        application.MapRead("/api/history", context => Problems.GuardAsync(context, HistoryAsync));
+        application.MapRead("/api/events", context => Problems.GuardAsync(context, EventsAsync));
+        application.MapRead("/api/config", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, Encoding.UTF8.GetBytes(Configuration()), "text/plain; charset=utf-8"));
         application.MapGet("/api/stream", stream.ServeAsync);
-        application.MapGet("/openapi.json", context => _assets.ServeAsync(context, "openapi.json"));
-        application.MapGet("/", context => _assets.ServeAsync(context, "index.html"));
-        application.MapGet("/assets/{name}", context => _assets.ServeAsync(context, (string)context.Request.RouteValues["name"]!));
+        application.MapRead("/openapi.json", context => _assets.ServeAsync(context, "openapi.json"));
+        application.MapRead("/", context => _assets.ServeAsync(context, "index.html"));
+        application.MapRead("/assets/{name}", context => _assets.ServeAsync(context, (string)context.Request.RouteValues["name"]!));
     }
 
     public void Close() => stream.Close();
 
     private async Task HistoryAsync(HttpContext context)
     {
+        RefuseOthers(context, "from", "to", "points");
         var from = Integer(context, "from", 0, long.MaxValue, 0);
         var to = Integer(context, "to", 0, long.MaxValue, long.MaxValue);
         var points = Integer(context, "points", 1, MostBuckets, 1000);
@@ -38,8 +39,17 @@ internal sealed partial class LiveEndpoints(Settings settings, RunStatus status,
         await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => history.Write(json, from, to, (int)points)).ConfigureAwait(false);
     }
 
-    private Task EventsAsync(HttpContext context) =>
-        JsonResponse.WriteAsync(context, StatusCodes.Status200OK, events.Read((int)Integer(context, "last", 1, 1000, 200)));
+    private Task EventsAsync(HttpContext context)
+    {
+        RefuseOthers(context, "last");
+        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, events.Read((int)Integer(context, "last", 1, 1000, 200)));
+    }
+
+    private static void RefuseOthers(HttpContext context, params string[] known)
+    {
+        if (context.Request.Query.Keys.FirstOrDefault(name => !known.Contains(name)) is { } other)
+            throw RefusedFieldException.Unknown(other, known);
+    }
 
     /// <summary>A number of the query.</summary>
     private static long Integer(HttpContext context, string name, long minimum, long maximum, long fallback)

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
@@ -23,7 +22,8 @@ internal sealed class PageAssets
         [".txt"] = "text/plain; charset=utf-8",
     };
 
-    private readonly ConcurrentDictionary<string, Asset?> _assets = new();
+    // Every name from the start, so that asking for names which are none fills nothing.
+    private readonly Dictionary<string, Lazy<Asset>> _assets = Names.ToDictionary(name => name, name => new Lazy<Asset>(() => Load(name)));
 
     /// <summary>Names of all files.</summary>
     public static IEnumerable<string> Names => typeof(PageAssets).Assembly.GetManifestResourceNames()
@@ -32,11 +32,12 @@ internal sealed class PageAssets
     /// <summary>Answers with a file, 304 where the client has it, or 404. No path of a request reaches the file system.</summary>
     public async Task ServeAsync(HttpContext context, string name)
     {
-        if (_assets.GetOrAdd(name, Load) is not { } asset)
+        if (!_assets.TryGetValue(name, out var file))
         {
             await Problems.WriteAsync(context, StatusCodes.Status404NotFound, "there is no such file").ConfigureAwait(false);
             return;
         }
+        var asset = file.Value;
         var response = context.Response;
         response.Headers.ETag = asset.Tag;
         response.Headers.CacheControl = "no-cache"; // asked for each time, sent only where it changed
@@ -51,29 +52,44 @@ internal sealed class PageAssets
             return;
         }
         response.ContentType = asset.Type;
-        var body = asset.Bytes;
-        if (context.Request.Headers.AcceptEncoding.ToString().Contains("br", StringComparison.Ordinal))
-        {
-            response.Headers.ContentEncoding = "br";
-            body = asset.Brotli;
-        }
+        var (encoding, body) = asset.For(context.Request.Headers.AcceptEncoding.ToString());
+        if (encoding is not null)
+            response.Headers.ContentEncoding = encoding;
         response.ContentLength = body.Length;
         await response.Body.WriteAsync(body, context.RequestAborted).ConfigureAwait(false);
     }
 
-    private static Asset? Load(string name)
+    private static Asset Load(string name)
     {
-        using var stream = typeof(PageAssets).Assembly.GetManifestResourceStream(Prefix + name);
-        if (stream is null || !_types.TryGetValue(Path.GetExtension(name), out var type))
-            return null;
+        using var stream = typeof(PageAssets).Assembly.GetManifestResourceStream(Prefix + name)!;
         using var memory = new MemoryStream();
         stream.CopyTo(memory);
         var bytes = memory.ToArray();
-        using var small = new MemoryStream();
-        using (var brotli = new BrotliStream(small, CompressionLevel.Optimal))
-            brotli.Write(bytes);
-        return new Asset(type, bytes, small.ToArray(), $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..16]}\"");
+        return new Asset(_types[Path.GetExtension(name)], bytes, $"\"{Convert.ToHexStringLower(SHA256.HashData(bytes))[..16]}\"")
+        {
+            Brotli = Compress(small => new BrotliStream(small, CompressionLevel.SmallestSize)),
+            Gzip = Compress(small => new GZipStream(small, CompressionLevel.SmallestSize)),
+        };
+
+        byte[] Compress(Func<Stream, Stream> with)
+        {
+            using var small = new MemoryStream();
+            using (var compressor = with(small))
+                compressor.Write(bytes);
+            return small.ToArray();
+        }
     }
 
-    private sealed record Asset(string Type, byte[] Bytes, byte[] Brotli, string Tag);
+    private sealed record Asset(string Type, byte[] Bytes, string Tag)
+    {
+        public required byte[] Brotli { get; init; }
+
+        public required byte[] Gzip { get; init; }
+
+        /// <summary>Browsers take Brotli over HTTPS and from their own machine alone; over plain HTTP from elsewhere they ask for gzip.</summary>
+        public (string? Encoding, byte[] Body) For(string accepted) =>
+            accepted.Contains("br", StringComparison.Ordinal) ? ("br", Brotli)
+            : accepted.Contains("gzip", StringComparison.Ordinal) ? ("gzip", Gzip)
+            : (null, Bytes);
+    }
 }

@@ -8,11 +8,11 @@ namespace Streaming.Hosting.Live;
 
 /// <summary>An event of the run, as the event log, the page and JSON logs tell it. Steps are none: they are metrics.</summary>
 /// <param name="Time">When it was seen.</param>
-/// <param name="Step">Steps taken, where the event says it or the last one is known.</param>
+/// <param name="Step">Steps taken, where the event says it or the last one is known; null before the run has begun.</param>
 /// <param name="Kind"><c>started</c>, <c>evaluation</c>, <c>checkpoint</c>, <c>command</c>, …</param>
 /// <param name="Level">How important it is.</param>
 /// <param name="Sentence">For people.</param>
-internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, LogLevel Level, string Sentence)
+internal sealed record RunEvent(DateTimeOffset Time, long? Step, string Kind, LogLevel Level, string Sentence)
 {
     /// <summary>Further fields: numbers, strings.</summary>
     public IReadOnlyList<(string Name, object Value)> Fields { get; init; } = [];
@@ -20,8 +20,8 @@ internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, Log
     /// <summary>What to write of an event; null where it is not worth a line.</summary>
     /// <param name="happened">The event.</param>
     /// <param name="time">Now.</param>
-    /// <param name="step">The last step.</param>
-    public static RunEvent? Of(RunProtocol.IEvent happened, DateTimeOffset time, long step) => happened switch
+    /// <param name="step">The last step; null where none is known.</param>
+    public static RunEvent? Of(RunProtocol.IEvent happened, DateTimeOffset time, long? step) => happened switch
     {
         RunProtocol.Started e => new(time, e.Step, "started", LogLevel.Information,
             e.Checkpoint is null ? $"training begins: {e.MaxSteps} steps, {e.Engine}" : $"training goes on after step {e.Step} of {e.MaxSteps} from {Path.GetFileName(e.Checkpoint)}, {e.Engine}")
@@ -52,7 +52,8 @@ internal sealed record RunEvent(DateTimeOffset Time, long Step, string Kind, Log
         json.WriteStartObject();
         json.WriteString("time", Time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         json.WriteString("level", Level.ToString().ToLowerInvariant());
-        json.WriteNumber("step", Step);
+        if (Step is { } step)
+            json.WriteNumber("step", step);
         json.WriteString("kind", Kind);
         json.WriteString("message", Sentence);
         foreach (var (name, value) in Fields)

@@ -94,6 +94,13 @@ internal sealed class RunHistory : IRunObserver
         }
     }
 
+    /// <summary>The last evaluation and the one with the least loss, of earlier processes too; null before the first.</summary>
+    public ((long Step, double Loss) Last, (long Step, double Loss) Best)? ReadEvaluations()
+    {
+        lock (_lock)
+            return _evaluations.Count > 0 ? (_evaluations[^1], _evaluations.MinBy(evaluation => evaluation.Loss)) : null;
+    }
+
     private void Begin(RunProtocol.Started started)
     {
         lock (_lock)

@@ -9,7 +9,7 @@ namespace Streaming.Hosting.Live;
 
 /// <summary>Where the run stands, in one object: what <c>/api/status</c>, the page and <c>streaming status</c> show. Thread-safe.</summary>
 internal sealed class RunStatus(
-    RunOptions run, TimeProvider time, RunHealth health, PipelineWindow pipeline, GpuMetrics gpu, RunMetrics metrics, RunHandle handle) : IRunObserver
+    RunOptions run, TimeProvider time, RunHealth health, PipelineWindow pipeline, GpuMetrics gpu, RunMetrics metrics, RunHistory history, RunHandle handle) : IRunObserver
 {
     private readonly Lock _lock = new();
     private readonly ProgressMeter _meter = new(window: 50) { MaxSteps = run.Training.MaxSteps };
@@ -18,9 +18,9 @@ internal sealed class RunStatus(
     private RunOptions _options = run;
     private RunProtocol.Started? _started;
     private TrainerProtocol.StepCompleted? _step;
-    private TrainerProtocol.EvaluationCompleted? _evaluation, _best;
-    private CheckpointProtocol.Written? _checkpoint;
-    private DateTimeOffset? _checkpointAt, _stepAt;
+    private SavedCheckpoint? _checkpoint;
+    private DateTimeOffset? _progressAt;
+    private TimeSpan _evaluationTook;
     private string? _trouble;
     private bool _stopping, _paused;
     private int _rollbacks;
@@ -38,18 +38,18 @@ internal sealed class RunStatus(
             switch (happened)
             {
                 case RunProtocol.Started started:
-                    (_started, _step) = (started, null);
+                    (_started, _step, _progressAt) = (started, null, time.GetUtcNow());
+                    _checkpoint = SavedCheckpoint.Of(started) ?? _checkpoint;
                     break;
                 case TrainerProtocol.StepCompleted step:
-                    (_step, _stepAt) = (step, time.GetUtcNow());
+                    (_step, _progressAt) = (step, time.GetUtcNow());
                     _meter.Add(step);
                     break;
                 case TrainerProtocol.EvaluationCompleted evaluation:
-                    _evaluation = evaluation;
-                    _best = _best is null || evaluation.Loss < _best.Loss ? evaluation : _best;
+                    (_evaluationTook, _progressAt) = (evaluation.Elapsed, time.GetUtcNow());
                     break;
                 case CheckpointProtocol.Written written:
-                    (_checkpoint, _checkpointAt, _trouble) = (written, time.GetUtcNow(), null);
+                    (_checkpoint, _trouble) = (SavedCheckpoint.Of(written, time.GetUtcNow()), null);
                     break;
                 case CheckpointProtocol.Failed failed:
                     _trouble = $"the last checkpoint was not written: {failed.Reason}";
@@ -67,7 +67,7 @@ internal sealed class RunStatus(
                     _paused = true;
                     break;
                 case ControlProtocol.Resumed:
-                    _paused = false;
+                    (_paused, _progressAt) = (false, time.GetUtcNow());
                     break;
                 case ControlProtocol.Commanded { What: "stop" }:
                     _stopping = true;
@@ -89,7 +89,8 @@ internal sealed class RunStatus(
             json.WriteString("directory", _directory);
             json.WriteString("state", State);
             json.WriteString("sentence", health.State);
-            var verdict = Verdict.Of(State, load, _trouble, _stepAt is { } at ? time.GetUtcNow() - at : null, _meter.StepSeconds);
+            var silence = _progressAt is { } at ? time.GetUtcNow() - at : TimeSpan.Zero;
+            var verdict = Verdict.Of(State, load, _trouble, new Silence(silence, _step is null ? null : _meter.StepSeconds, _evaluationTook));
             json.WriteString("health", verdict.Health);
             json.WriteString("verdict", verdict.Sentence);
             json.WriteString("version", typeof(RunStatus).Assembly.GetName().Version?.ToString(3));
@@ -138,14 +139,14 @@ internal sealed class RunStatus(
 
     private void WriteEvaluation(Utf8JsonWriter json)
     {
-        if (_evaluation is not { } evaluation)
+        if (history.ReadEvaluations() is not { } evaluations)
             return;
         json.WriteStartObject("evaluation");
-        json.WriteNumber("step", evaluation.Step);
-        Number(json, "loss", evaluation.Loss);
-        Number(json, "perplexity", evaluation.Perplexity);
-        Number(json, "best_loss", _best!.Loss);
-        json.WriteNumber("best_step", _best.Step);
+        json.WriteNumber("step", evaluations.Last.Step);
+        Number(json, "loss", evaluations.Last.Loss);
+        Number(json, "perplexity", Math.Exp(evaluations.Last.Loss));
+        Number(json, "best_loss", evaluations.Best.Loss);
+        json.WriteNumber("best_step", evaluations.Best.Step);
         json.WriteEndObject();
     }
 
@@ -157,8 +158,8 @@ internal sealed class RunStatus(
         json.WriteNumber("step", checkpoint.Step);
         json.WriteString("path", checkpoint.Path);
         json.WriteNumber("bytes", checkpoint.Bytes);
-        Number(json, "seconds", checkpoint.Elapsed.TotalSeconds);
-        Number(json, "age_seconds", (time.GetUtcNow() - _checkpointAt!.Value).TotalSeconds);
+        Number(json, "seconds", checkpoint.Elapsed?.TotalSeconds);
+        Number(json, "age_seconds", (time.GetUtcNow() - checkpoint.WrittenAt).TotalSeconds);
         json.WriteEndObject();
     }
 

@@ -13,9 +13,8 @@ internal readonly record struct Verdict(string Health, string Sentence)
     /// <param name="state">As <see cref="RunStatus.State"/>.</param>
     /// <param name="load">Who has waited for whom lately.</param>
     /// <param name="trouble">What has failed lately; null where nothing has.</param>
-    /// <param name="sinceStep">Since the last step; null before the first.</param>
-    /// <param name="stepSeconds">What a step takes.</param>
-    public static Verdict Of(string state, PipelineLoad load, string? trouble, TimeSpan? sinceStep, double stepSeconds)
+    /// <param name="silence">How long nothing has come of the run.</param>
+    public static Verdict Of(string state, PipelineLoad load, string? trouble, Silence silence)
     {
         if (trouble is not null)
             return new("bad", trouble);
@@ -30,8 +29,12 @@ internal readonly record struct Verdict(string Health, string Sentence)
             case "ended":
                 return new("attention", "the run has ended");
         }
-        if (sinceStep is { } silence && silence.TotalSeconds > Math.Max(120, 20 * stepSeconds))
-            return new("bad", $"no step for {Quantity.Time(silence)}, where one takes {Quantity.Time(TimeSpan.FromSeconds(stepSeconds))}");
+        if (silence.IsTooLong)
+        {
+            return new("bad", silence.StepSeconds is { } seconds
+                ? $"no step for {Quantity.Time(silence.Lasts)}, where one takes {Quantity.Time(TimeSpan.FromSeconds(seconds))}"
+                : $"no first step for {Quantity.Time(silence.Lasts)}");
+        }
         if (load.DataWaitRatio > NoticeableWait)
         {
             var slowest = load.Stages.OrderByDescending(stage => stage.BusyRatio).FirstOrDefault();

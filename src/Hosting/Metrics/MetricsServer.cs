@@ -44,9 +44,10 @@ internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry re
         application.MapMetrics("/metrics", registry);
         foreach (var endpoints in more)
             endpoints.Map(application);
-        application.MapGet("/health/live", () => Answer(health.Live));
-        application.MapGet("/health/ready", () => Answer(health.Ready));
+        application.MapRead("/health/live", context => AnswerAsync(context, health.Live));
+        application.MapRead("/health/ready", context => AnswerAsync(context, health.Ready));
     }
 
-    private IResult Answer(bool well) => Results.Text(health.State + "\n", statusCode: well ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    private Task AnswerAsync(HttpContext context, bool well) =>
+        Results.Text(health.State + "\n", statusCode: well ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable).ExecuteAsync(context);
 }

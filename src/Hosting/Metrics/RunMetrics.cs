@@ -1,5 +1,6 @@
 using Prometheus;
 using Streaming.Actors;
+using Streaming.Hosting.Live;
 using Streaming.Hosting.Metrics.Gpu;
 using Streaming.Hosting.Runs;
 using Streaming.Model.Measurement;
@@ -43,40 +44,40 @@ internal sealed class RunMetrics : IRunObserver
         metrics.CreateGauge("streaming_build_info", "Always 1; the labels say what runs.", "version", "runtime")
             .WithLabels(version, Environment.Version.ToString()).Set(1);
 
-        _step = metrics.CreateGauge("streaming_step", "Optimiser steps taken; goes back with a rollback.");
-        _maxSteps = metrics.CreateGauge("streaming_max_steps", "Optimiser steps of the whole run.");
+        _step = Unknown("streaming_step", "Optimiser steps taken; goes back with a rollback.");
+        _maxSteps = Unknown("streaming_max_steps", "Optimiser steps of the whole run.");
         _steps = metrics.CreateCounter("streaming_steps_total", "Optimiser steps done by this process.");
         _skippedSteps = metrics.CreateCounter("streaming_skipped_steps_total", "Steps whose update was left out because the gradient was not finite.");
         _stepDuration = metrics.CreateHistogram("streaming_step_duration_seconds", "Wall time of an optimiser step, waiting for text included.", new HistogramConfiguration { Buckets = _stepSeconds });
         _tokens = metrics.CreateCounter("streaming_tokens_total", "Tokens trained on by this process.");
-        _loss = metrics.CreateGauge("streaming_loss", "Training loss of the last step, nats per predicted token.");
-        _learningRate = metrics.CreateGauge("streaming_learning_rate", "Learning rate of the last step.");
-        _gradientNorm = metrics.CreateGauge("streaming_gradient_norm", "Global L2 norm of the last step's gradient, before clipping.");
+        _loss = Unknown("streaming_loss", "Training loss of the last step, nats per predicted token.");
+        _learningRate = Unknown("streaming_learning_rate", "Learning rate of the last step.");
+        _gradientNorm = Unknown("streaming_gradient_norm", "Global L2 norm of the last step's gradient, before clipping.");
         _dataWait = metrics.CreateCounter("streaming_data_wait_seconds_total", "Time that the trainer waited for text.");
         _paused = metrics.CreateGauge("streaming_paused", "1 while an operator has paused the run.");
-        _lastStep = metrics.CreateGauge("streaming_last_step_timestamp_seconds", "When the last step ended, seconds since 1970.");
-        _configuredRate = metrics.CreateGauge("streaming_peak_learning_rate", "Peak of the learning rate's schedule.");
+        _lastStep = Unknown("streaming_last_step_timestamp_seconds", "When the last step ended, seconds since 1970.");
+        _configuredRate = Unknown("streaming_peak_learning_rate", "Peak of the learning rate's schedule.");
         _restarts = metrics.CreateCounter("streaming_restarts_total", "Times that training started again from a checkpoint, by what had failed.", "reason");
         _nonFinite = metrics.CreateCounter("streaming_non_finite_steps_total", "Steps whose loss, gradient or weights were not finite.");
         _commands = metrics.CreateCounter("streaming_commands_total", "Commands of operators that were accepted.", "command");
-        _checkpointStall = metrics.CreateGauge("streaming_checkpoint_stall_seconds", "Time that training stood still for the newest checkpoint.");
+        _checkpointStall = Unknown("streaming_checkpoint_stall_seconds", "Time that training stood still for the newest checkpoint.");
         _skippedBatches = metrics.CreateCounter("streaming_skipped_batches_total", "Batches that were not trained on because of what they had led to.");
         _evaluationFailures = metrics.CreateCounter("streaming_evaluation_failures_total", "Evaluations that could not be made.");
         foreach (var command in (string[])["pause", "resume", "checkpoint", "evaluate", "sample", "set", "stop"])
             _commands.WithLabels(command);
         foreach (var reason in (string[])["source-outage", "text-fault", "non-finite-loss", "spike", "out-of-device-memory", "engine-fault"])
             _restarts.WithLabels(reason); // an alert sees the first one only where there was a 0
-        _parameters = metrics.CreateGauge("streaming_model_parameters", "Parameters of the model.");
+        _parameters = Unknown("streaming_model_parameters", "Parameters of the model.");
         _evaluations = metrics.CreateCounter("streaming_evaluations_total", "Evaluations on held-out text.");
-        _evaluationLoss = metrics.CreateGauge("streaming_evaluation_loss", "Loss of the last evaluation, nats per predicted token.");
-        _evaluationPerplexity = metrics.CreateGauge("streaming_evaluation_perplexity", "Perplexity of the last evaluation.");
+        _evaluationLoss = Unknown("streaming_evaluation_loss", "Loss of the last evaluation, nats per predicted token.");
+        _evaluationPerplexity = Unknown("streaming_evaluation_perplexity", "Perplexity of the last evaluation.");
         _checkpoints = metrics.CreateCounter("streaming_checkpoints_total", "Checkpoints written by this process.");
         _checkpointFailures = metrics.CreateCounter("streaming_checkpoint_failures_total", "Checkpoints that could not be written.");
-        _checkpointStep = metrics.CreateGauge("streaming_checkpoint_step", "Step of the newest checkpoint.");
-        _checkpointBytes = metrics.CreateGauge("streaming_checkpoint_size_bytes", "Size of the newest checkpoint.");
-        _checkpointSeconds = metrics.CreateGauge("streaming_checkpoint_duration_seconds", "Wall time of writing the newest checkpoint.");
-        _checkpointRate = metrics.CreateGauge("streaming_checkpoint_write_bytes_per_second", "Rate at which the newest checkpoint was written and read back.");
-        _checkpointAge = metrics.CreateGauge("streaming_checkpoint_age_seconds", "Time since the newest checkpoint of this process, or since its start where there is none yet.");
+        _checkpointStep = Unknown("streaming_checkpoint_step", "Step of the newest checkpoint.");
+        _checkpointBytes = Unknown("streaming_checkpoint_size_bytes", "Size of the newest checkpoint.");
+        _checkpointSeconds = Unknown("streaming_checkpoint_duration_seconds", "Wall time of writing the newest checkpoint.");
+        _checkpointRate = Unknown("streaming_checkpoint_write_bytes_per_second", "Rate at which the newest checkpoint was written and read back.");
+        _checkpointAge = Unknown("streaming_checkpoint_age_seconds", "Time since the newest checkpoint of this process, or since its start where there is none yet.");
         _rollbacks = metrics.CreateCounter("streaming_rollbacks_total", "Returns to the last checkpoint after a failure.");
 
         registry.AddBeforeCollectCallback(() =>
@@ -84,6 +85,9 @@ internal sealed class RunMetrics : IRunObserver
             if (_safeSince is { } since)
                 _checkpointAge.Set(_time.GetElapsedTime(since).TotalSeconds);
         });
+
+        // A loss of 0 that nobody has computed would be a dip in every curve after a restart: absent until it is set.
+        Gauge Unknown(string name, string help) => metrics.CreateGauge(name, help, new GaugeConfiguration { SuppressInitialValue = true });
     }
 
     public void Observe(RunProtocol.IEvent happened)
@@ -93,6 +97,11 @@ internal sealed class RunMetrics : IRunObserver
             case RunProtocol.Started started:
                 _step.Set(started.Step);
                 _maxSteps.Set(started.MaxSteps);
+                if (SavedCheckpoint.Of(started) is { } saved)
+                {
+                    _checkpointStep.Set(saved.Step);
+                    _checkpointBytes.Set(saved.Bytes);
+                }
                 OnStarted(started);
                 _parameters.Set(started.ParameterCount);
                 _safeSince ??= _time.GetTimestamp();

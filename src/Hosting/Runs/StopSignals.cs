@@ -25,7 +25,7 @@ internal sealed partial class StopSignals : IDisposable
             if (!_first.TrySetResult(stop))
                 Exit((int)stop);
             run.RequestStop(stop);
-            screen.WriteError($"streaming: {signal}: finishing the step and writing a checkpoint; a second signal ends at once without.");
+            screen.WriteNotice($"{signal}: finishing the step and writing a checkpoint; a second signal ends at once without.");
         }));
     }
 

@@ -23,7 +23,7 @@ internal sealed class Watchdog : IRunObserver, IDisposable
     private readonly ManualResetEventSlim _stop = new();
     private readonly Lock _lock = new();
     private long _progressAt;
-    private string _last = "the start of the process";
+    private RunProtocol.IEvent? _last;
 
     /// <param name="timeout">The longest time without progress.</param>
     /// <param name="notifier">systemd; null where it does not watch.</param>
@@ -47,22 +47,12 @@ internal sealed class Watchdog : IRunObserver, IDisposable
 
     public void Observe(RunProtocol.IEvent happened)
     {
-        var what = happened switch
-        {
-            RunProtocol.Started => "the start of the run",
-            TrainerProtocol.StepCompleted step => Text($"step {step.Step}"),
-            TrainerProtocol.EvaluationCompleted evaluation => Text($"the evaluation after step {evaluation.Step}"),
-            CheckpointProtocol.Written written => Text($"the checkpoint after step {written.Step}"),
-            ControlProtocol.Paused or ControlProtocol.StillPaused or ControlProtocol.Resumed => "a pause",
-            RunProtocol.RolledBack => "a return to the last checkpoint",
-            _ => null,
-        };
         if (happened is RunProtocol.Ended)
             _stop.Set(); // what follows has its own limits
-        if (what is null)
+        if (!IsProgress(happened))
             return;
         lock (_lock)
-            (_progressAt, _last) = (_time.GetTimestamp(), what);
+            (_progressAt, _last) = (_time.GetTimestamp(), happened);
     }
 
     public void Dispose() => _stop.Set();
@@ -81,7 +71,7 @@ internal sealed class Watchdog : IRunObserver, IDisposable
         while (!_stop.Wait(interval))
         {
             TimeSpan age;
-            string last;
+            RunProtocol.IEvent? last;
             lock (_lock)
                 (age, last) = (_time.GetElapsedTime(_progressAt), _last);
             if (age < _timeout)
@@ -89,10 +79,22 @@ internal sealed class Watchdog : IRunObserver, IDisposable
                 _notifier?.Notify(s_alive);
                 continue;
             }
-            _onHang(age, last);
+            _onHang(age, Describe(last));
             return;
         }
     }
 
-    private static string Text(FormattableString text) => FormattableString.Invariant(text);
+    private static bool IsProgress(RunProtocol.IEvent happened) => happened is RunProtocol.Started or TrainerProtocol.StepCompleted or TrainerProtocol.EvaluationCompleted
+        or CheckpointProtocol.Written or ControlProtocol.Paused or ControlProtocol.StillPaused or ControlProtocol.Resumed or RunProtocol.RolledBack;
+
+    private static string Describe(RunProtocol.IEvent? progress) => progress switch
+    {
+        null => "the start of the process",
+        RunProtocol.Started => "the start of the run",
+        TrainerProtocol.StepCompleted step => string.Create(CultureInfo.InvariantCulture, $"step {step.Step}"),
+        TrainerProtocol.EvaluationCompleted evaluation => string.Create(CultureInfo.InvariantCulture, $"the evaluation after step {evaluation.Step}"),
+        CheckpointProtocol.Written written => string.Create(CultureInfo.InvariantCulture, $"the checkpoint after step {written.Step}"),
+        RunProtocol.RolledBack => "a return to the last checkpoint",
+        _ => "a pause",
+    };
 }

@@ -36,7 +36,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
                 screen.WriteError($"streaming: the checkpoint after step {failed.Step} was not written: {failed.Reason}");
                 break;
             case TrainerProtocol.DataSkipped skipped:
-                screen.WriteError($"streaming: {skipped.Batches} batches before step {skipped.Step} were left out, because {skipped.Reason}; skipped.jsonl names their documents");
+                screen.WriteNotice($"{skipped.Batches} batches before step {skipped.Step} were left out, because {skipped.Reason}; skipped.jsonl names their documents");
                 break;
             case TrainerProtocol.EvaluationFailed failed:
                 screen.WriteError($"streaming: the evaluation after step {failed.Step} failed: {failed.Reason}");
@@ -46,7 +46,7 @@ internal sealed class ConsoleReport(Screen screen, int loggingSteps) : IRunObser
                 break;
             case RunProtocol.RolledBack rolledBack:
                 _meter.Reset();
-                screen.WriteError($"streaming: {rolledBack.Reason}; going back to the last checkpoint ({rolledBack.Rollback} of {rolledBack.Limit})");
+                screen.WriteNotice($"{rolledBack.Reason}; going back to the last checkpoint ({rolledBack.Rollback} of {rolledBack.Limit})");
                 break;
             case RunProtocol.Noticed noticed:
                 screen.WriteNotice(noticed.Sentence);

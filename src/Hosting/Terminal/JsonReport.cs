@@ -9,7 +9,7 @@ namespace Streaming.Hosting.Terminal;
 /// <summary>The run for programs that read logs: an object for each event with its fields, and one every few steps (each step at level debug).</summary>
 internal sealed class JsonReport(Screen screen, int loggingSteps, TimeProvider time) : IRunObserver
 {
-    private long _step;
+    private long? _step;
 
     public void Observe(RunProtocol.IEvent happened)
     {

@@ -44,11 +44,13 @@ internal sealed class RunSummary(Screen screen, RunOptions options) : IRunObserv
             if (failed.Bug is { } bug)
                 screen.WriteError(bug.ToString());
         }
-        else
+        else if (screen.Format != LogFormat.Json)
         {
             screen.WriteLine();
             screen.WriteLine($"{(outcome is RunOutcome.Stopped ? "stopped" : "done")}: {Sentence(outcome)}");
         }
+        if (screen.Format == LogFormat.Json)
+            return; // all of it is in the events already
         if (_first is { } first && _last is { } last)
         {
             screen.WriteLine($"  loss           {Quantity.Fixed(first.Loss)} at step {first.Step}, {Quantity.Fixed(last.Loss)} at step {last.Step}");

@@ -52,6 +52,8 @@ public sealed class ControlEndpointsSpec(RealRun run) : IClassFixture<RealRun>
     [InlineData("pause", """{"now": true}""", 400, "now", "unknown field now; this command has no fields")]
     [InlineData("sample", """{"max_new_tokens": 5000}""", 422, "max_new_tokens", "max_new_tokens must be an integer from 1 to 1024, was 5000")]
     [InlineData("sample", """{"prompt": ""}""", 422, "prompt", "prompt must be text of 1 to 8192 characters, was \"\"")]
+    [InlineData("sample", """{"prompt": "\ud800"}""", 400, null, "the body holds half a surrogate pair, which is no text")]
+    [InlineData("pause", """{"\ud800": 1}""", 400, null, "the body holds half a surrogate pair, which is no text")]
     [InlineData("sample", """{"temperature": -1}""", 422, "temperature", "temperature must be a number from 0 to 10, was -1")]
     public async Task What_is_wrong_is_refused_by_its_name_and_changes_nothing(string command, string json, int status, string? field, string detail)
     {
@@ -126,6 +128,28 @@ public sealed class ControlEndpointsSpec(RealRun run) : IClassFixture<RealRun>
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
         var form = await run.Client.PostAsync("/api/set", new StringContent("learning_rate=1", Encoding.UTF8, "application/x-www-form-urlencoded"), Cancellation);
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, form.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("/api/history?points=0", 422, "points")]
+    [InlineData("/api/history?from=1&til=9", 400, "til")]
+    [InlineData("/api/events?last=many", 422, "last")]
+    public async Task A_query_that_is_wrong_is_refused_by_its_name(string path, int status, string field)
+    {
+        using var answer = await run.Client.GetAsync(path, Cancellation);
+        Assert.Equal(status, (int)answer.StatusCode);
+        Assert.Equal(field, JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Cancellation)).RootElement.GetProperty("field").GetString());
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/api/status")]
+    [InlineData("/health/ready")]
+    public async Task What_can_be_read_can_be_asked_for_without_its_body(string path)
+    {
+        using var answer = await run.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, path), Cancellation);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Empty(await answer.Content.ReadAsByteArrayAsync(Cancellation));
     }
 
     [Fact]

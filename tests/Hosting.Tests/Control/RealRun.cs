@@ -16,7 +16,10 @@ public sealed class RealRun : IAsyncLifetime
     private readonly StringWriter _output = new();
     private IHost? _host;
 
-    public string Folder { get; } = Directory.CreateTempSubdirectory("run-").FullName;
+    public string Folder { get; init; } = Directory.CreateTempSubdirectory("run-").FullName;
+
+    /// <summary>For a run that goes on with what this one leaves.</summary>
+    public bool KeepsFolder { get; init; }
 
     internal RunHandle Run { get; } = new();
 
@@ -69,6 +72,7 @@ public sealed class RealRun : IAsyncLifetime
             await _host.StopAsync();
             _host.Dispose();
         }
-        Directory.Delete(Folder, recursive: true);
+        if (!KeepsFolder)
+            Directory.Delete(Folder, recursive: true);
     }
 }

@@ -24,6 +24,10 @@ public sealed class MetricsServerSpec
 
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/health/live", _never)).StatusCode);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, (await client.GetAsync("/health/ready", _never)).StatusCode);
+        var early = await client.GetStringAsync("/metrics", _never);
+        Assert.All(["step", "loss", "learning_rate", "evaluation_loss", "last_step_timestamp_seconds", "checkpoint_size_bytes", "checkpoint_age_seconds"],
+            unknown => Assert.DoesNotContain($"\nstreaming_{unknown} ", early, StringComparison.Ordinal));
+        Assert.Contains("\nstreaming_steps_total 0\n", early, StringComparison.Ordinal);
 
         RunProtocol.IEvent[] events =
         [

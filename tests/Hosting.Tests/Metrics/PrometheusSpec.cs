@@ -61,6 +61,8 @@ public sealed class PrometheusSpec : IAsyncLifetime
                     empty.Add($"{board}, {panel}: {expression}");
             }
             Assert.True(empty.Count == 0, string.Join('\n', empty));
+            foreach (var annotation in Annotations())
+                await CountAsync(client, annotation); // there may be none, but Prometheus must understand the question
             Assert.Equal(0, await CountAsync(client, "ALERTS{alertstate=\"firing\"}"));
         }
         finally
@@ -83,13 +85,22 @@ public sealed class PrometheusSpec : IAsyncLifetime
 
     /// <summary>The queries as Grafana sends them, its variables replaced.</summary>
     private static IEnumerable<(string Board, string Panel, string Expression)> Panels() =>
-        from file in Directory.GetFiles(Path.Combine(_grafana, "dashboards"), "*.json")
-        let board = JsonDocument.Parse(File.ReadAllText(file)).RootElement
-        from panel in board.GetProperty("panels").EnumerateArray()
+        from board in Boards()
+        from panel in board.Json.GetProperty("panels").EnumerateArray()
         where panel.TryGetProperty("targets", out _)
         from target in panel.GetProperty("targets").EnumerateArray()
-        select (Path.GetFileName(file), panel.GetProperty("title").GetString()!, target.GetProperty("expr").GetString()!
-            .Replace("$__rate_interval", "10s", StringComparison.Ordinal).Replace("$__interval", "10s", StringComparison.Ordinal).Replace("$instance", ".*", StringComparison.Ordinal));
+        select (board.Name, panel.GetProperty("title").GetString()!, Expression(target));
+
+    private static IEnumerable<string> Annotations() =>
+        from board in Boards()
+        from annotation in board.Json.GetProperty("annotations").GetProperty("list").EnumerateArray()
+        select Expression(annotation.GetProperty("target"));
+
+    private static IEnumerable<(string Name, JsonElement Json)> Boards() =>
+        Directory.GetFiles(Path.Combine(_grafana, "dashboards"), "*.json").Select(file => (Path.GetFileName(file), JsonDocument.Parse(File.ReadAllText(file)).RootElement));
+
+    private static string Expression(JsonElement target) => target.GetProperty("expr").GetString()!
+        .Replace("$__rate_interval", "10s", StringComparison.Ordinal).Replace("$__interval", "10s", StringComparison.Ordinal).Replace("$instance", ".*", StringComparison.Ordinal);
 
     private static async Task<int> CountAsync(HttpClient prometheus, string expression)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -46,15 +47,20 @@ public sealed class ProcessSpec : IDisposable
     [Fact]
     public async Task A_folder_in_use_is_refused_to_a_second_process_and_a_signal_ends_the_first_with_a_checkpoint()
     {
-        var first = Run("run", "training.max-steps=1000000");
+        var first = Run("run", "training.max-steps=1000000", "log.format=json");
         var process = Start(first);
-        await SeeStepsAsync(first, process, 2);
+        await SeeAsync(first, process, "\"step\":2,\"kind\":\"step\"");
         var second = Run("run", "training.max-steps=1000000");
         Assert.Equal(ExitCodes.WrongUsage, await EndAsync(Start(second)));
         Assert.Contains("is in use by another process", File.ReadAllText(second.Log), StringComparison.Ordinal);
         ProofRun.AskToEnd(process);
         Assert.Equal(ExitCodes.StoppedBy(15), await EndAsync(process));
         Assert.Equal(first.Step, Checkpoint.Open(Path.Combine(first.CheckpointsPath, "latest")).Training.Step);
+        // A stop that was asked for is no error in a container's log, and the end of it is the last line.
+        var lines = await File.ReadAllLinesAsync(first.Log, TestContext.Current.CancellationToken);
+        Assert.Equal("warning", JsonDocument.Parse(lines.Single(line => line.Contains("SIGTERM", StringComparison.Ordinal))).RootElement.GetProperty("level").GetString());
+        var end = JsonDocument.Parse(lines[^1]).RootElement;
+        Assert.Equal(("ended", "information", 143), (end.GetProperty("kind").GetString(), end.GetProperty("level").GetString(), end.GetProperty("exit_code").GetInt32()));
     }
 
     [Fact]
@@ -106,10 +112,10 @@ public sealed class ProcessSpec : IDisposable
         return new ProofRun(Path.Combine(_folder, name), [.. all.SelectMany(setting => new[] { "--set", setting })]);
     }
 
-    private static async Task SeeStepsAsync(ProofRun run, Process process, int steps)
+    private static async Task SeeAsync(ProofRun run, Process process, string words)
     {
         var until = DateTime.UtcNow + s_limit;
-        while (run.StepsSeen < steps)
+        while (!File.Exists(run.Log) || !File.ReadAllText(run.Log).Contains(words, StringComparison.Ordinal))
         {
             Assert.False(process.HasExited || DateTime.UtcNow > until, run.LastWords());
             await Task.Delay(20, TestContext.Current.CancellationToken);

@@ -20,7 +20,7 @@
   const dark = () => (read("theme", null) ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   function paint() {
     document.documentElement.dataset.theme = dark() ? "dark" : "light";
-    if (columns) Charts.build();
+    if (Charts.state.plots.loss) Charts.build(); // their colours are painted, not styled
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 
@@ -47,7 +47,7 @@
       ["Gradient norm", si(s.gradient_norm), "before clipping"],
       g ? ["GPU", g.utilization_ratio == null ? "–" : percent(g.utilization_ratio), `${g.power_watts == null ? "" : Math.round(g.power_watts) + " W, "}${g.temperature_celsius ?? "–"} °C, ${bytes(g.memory_used_bytes)}`] : null,
       ["Memory", bytes(m.resident_bytes), `${bytes(m.host_available_bytes)} left on the machine`],
-      ["Checkpoint", c ? span(c.age_seconds) : null, c ? `old; step ${c.step.toLocaleString("en")}, ${bytes(c.bytes)}` : "none by this process yet"],
+      ["Checkpoint", c ? span(c.age_seconds) : null, c ? `old; step ${c.step.toLocaleString("en")}, ${bytes(c.bytes)}` : "none yet"],
     ]);
     Pipeline.draw(s);
     $("engine").textContent = `${s.engine ?? ""}, ${si(s.parameters)} parameters, streaming ${s.version}`;
@@ -124,7 +124,7 @@
     $("events").replaceChildren(...shown.slice(0, 150).map(e => {
       const line = element("li", e.level), time = element("time", "", when(e.time));
       time.dateTime = e.time;
-      line.append(time, element("span", "at", "step " + e.step.toLocaleString("en")), element("span", "kind", e.kind), element("span", "said", e.message));
+      line.append(time, element("span", "at", e.step == null ? "" : "step " + e.step.toLocaleString("en")), element("span", "kind", e.kind), element("span", "said", e.message));
       return line;
     }));
     if (!shown.length) $("events").replaceChildren(element("li", "empty", "Nothing yet."));
