@@ -110,8 +110,8 @@ internal sealed class Checksums
     private static bool IsPlain(string name) =>
         name.Split('/') is { Length: <= 2 } parts && parts.All(part => part.Length > 0 && part is not ("." or "..") && Path.GetFileName(part) == part);
 
-    /// <summary>Passes everything on and hashes it.</summary>
-    private sealed class HashingStream(Stream target) : Stream
+    /// <summary>Writes everything to a file and hashes it; large parts are on their way to the disk before the file is synced.</summary>
+    private sealed class HashingStream(FileStream target) : Stream
     {
         // Hashing takes about as long as writing into the page cache.
         private const int WorthAnotherThread = 1 << 20;
@@ -134,7 +134,9 @@ internal sealed class Checksums
                 var hashing = Task.Run(() => _hash.AppendData(new ReadOnlySpan<byte>((void*)address, length)));
                 try
                 {
+                    var begin = target.Position;
                     target.Write(buffer);
+                    DurableFiles.BeginWriteback(target.SafeFileHandle, begin, buffer.Length);
                 }
                 finally
                 {

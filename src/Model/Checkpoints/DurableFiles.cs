@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Streaming.Model.Checkpoints;
 
@@ -8,6 +9,7 @@ public static class DurableFiles
     private const int ReadOnly = 0; // O_RDONLY
     private const int CurrentFolder = -100; // AT_FDCWD
     private const uint Exchange = 2; // RENAME_EXCHANGE
+    private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
 
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
@@ -23,6 +25,12 @@ public static class DurableFiles
 
     [DllImport("libc", SetLastError = true)]
     private static extern int renameat2(int fromFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string from, int toFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string to, uint flags);
+
+    [DllImport("libc")]
+    private static extern int sync_file_range(SafeFileHandle descriptor, long offset, long bytes, uint flags);
+
+    /// <summary>Lets the system begin to write part of a file to the disk, which it would put off until the file is synced. A hint: what cannot be done is left out.</summary>
+    public static void BeginWriteback(SafeFileHandle file, long offset, long bytes) => _ = sync_file_range(file, offset, bytes, StartWriting);
 
     /// <summary>Makes the names in a folder durable.</summary>
     public static void SyncFolder(string path) => Sync(path);

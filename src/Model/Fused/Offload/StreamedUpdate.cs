@@ -49,6 +49,7 @@ internal sealed class StreamedUpdate
         var count = _chunks.Items.Count;
         _lanes.Record(_normed, Lane.Compute);
         _lanes.Wait(_normed, Lane.Update);
+        _lanes.Wait(_home, Lane.Update); // what the last step left on the device has been copied
         if (!_readsAhead)
         {
             _lanes.Wait(_normed, Lane.In); // until then the slots are others'
@@ -69,13 +70,14 @@ internal sealed class StreamedUpdate
             _lanes.Wait(slot.Updated, Lane.Out);
             _lanes.Begin(Lane.Out);
             foreach (var trip in trips)
-                if (trip.Out) _lanes.CopyOut(trip.Host, trip.Device, trip.Bytes);
+                if (trip is { In: true, Out: true }) _lanes.CopyOut(trip.Host, trip.Device, trip.Bytes);
             _lanes.End(Lane.Out, "state out");
             _lanes.Record(slot.Free, Lane.Out);
             // Into the slot that is becoming free, for the next step perhaps: its piece went home in this one, a lap ago at the latest.
             if (_readsAhead || i + _slots.Length < count) Load();
         }
         _lanes.Record(_updated, Lane.Update);
+        QueueCopies();
         _lanes.Record(_home, Lane.Out);
     }
 
@@ -99,6 +101,17 @@ internal sealed class StreamedUpdate
 
     /// <summary>The state at home changes: what was read ahead is read again.</summary>
     public void Forget() => _loaded = _done;
+
+    // What stays on the device goes home last, beside the next passes: nobody waits for it but a checkpoint and the next update.
+    private void QueueCopies()
+    {
+        _lanes.Wait(_updated, Lane.Out);
+        _lanes.Begin(Lane.Out);
+        foreach (var chunk in _chunks.Items)
+            foreach (var trip in _chunks.Place(chunk, 0).Trips)
+                if (!trip.In) _lanes.CopyOut(trip.Host, trip.Device, trip.Bytes);
+        _lanes.End(Lane.Out, "weights out");
+    }
 
     private void Load()
     {

@@ -78,9 +78,10 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
         return operations.Sum(operation => costs.Of(operation, 1, 0)?.Bytes ?? 0) / rates.DeviceMemory;
     }
 
-    // Pieces come in one way and go out the other at once; the next forward pass waits only for what it has come to.
+    // Pieces come in one way and go out the other at once; the next forward pass waits only for what it has come to, and the copy of the
+    // weights is not waited for.
     private double Exposed(double forward) =>
-        Math.Max(0, Math.Max(Traffic(0) / rates.In, Traffic(2) / rates.Out) - Offloading.Slots * Offloading.SlotBytes / rates.In - forward * 0.9);
+        Math.Max(0, Math.Max(Traffic(0) / rates.In, Traffic(0) / rates.Out) - Offloading.Slots * Offloading.SlotBytes / rates.In - forward * 0.9);
 
     // Bytes of the state that travel one way, with so many a parameter beside the lower half and the moments.
     private double Traffic(int beside) => StateBytes(withGradient: false) + (double)beside * needs.Layout.Count;
