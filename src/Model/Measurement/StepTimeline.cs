@@ -24,6 +24,7 @@ public static class StepTimeline
         ["state in"] = "#f58518",
         ["state out"] = "#ffbf79",
         ["weights in"] = "#54a24b",
+        ["weights out"] = "#7b5ea7",
         ["gradient in"] = "#88d27a",
         ["gradient out"] = "#b79a20",
     };
