@@ -61,7 +61,7 @@ public static class StepTimeline
         foreach (var work in s_colours.Keys.Where(work => spans.Any(span => span.Work == work)))
         {
             svg.AppendLine(Text($"<rect x=\"{x}\" y=\"36\" width=\"12\" height=\"12\" fill=\"{ColourOf(work)}\"/><text x=\"{x + 16}\" y=\"47\">{work}</text>"));
-            x += 34 + 8 * work.Length;
+            x += 30 + 7 * work.Length;
         }
     }
 
