@@ -21,7 +21,7 @@ internal static class ServeCommand
         var name = new Option<string?>("--served-model-name") { Description = "By which clients name the model; the folder's name where left out.", HelpName = "name" };
         var host = new Option<string>("--host") { Description = "Address to listen on; * listens on all, and nothing there asks for a password.", DefaultValueFactory = _ => "127.0.0.1" };
         var port = NumberOption.Of("--port", "TCP port; 0 takes a free one and prints it.", 8000, 0, 65_535);
-        var slots = NumberOption.Of("--slots", "Texts that are generated at once.", 8, 1, 4096);
+        var slots = NumberOption.Of("--slots", "Texts that are generated at once; 0 takes 8 on the CPU, and on a GPU up to 64, as far as a quarter of its free memory holds their keys and values.", 0, 0, 4096);
         var waiting = NumberOption.Of("--max-waiting", "Texts that wait for a slot; a request beyond is answered with 429.", 64, 0, 1_000_000);
         var context = NumberOption.Of("--context-length", "Tokens of a prompt and its answer together; the model's positions where those are fewer.", 4096, 2, 1 << 24);
         var command = new Command("serve", "Serve a model over HTTP as the OpenAI API: /v1/completions, /v1/chat/completions, /v1/models; /health and /metrics. SIGTERM and Ctrl-C end it after the texts under way.")
@@ -60,7 +60,7 @@ internal static class ServeCommand
         hub.Start();
         var api = new OpenAiApi(hub, new ServingMetrics(hub));
         await using var server = await HttpHost.StartAsync(endpoint, api.Map, CancellationToken.None).ConfigureAwait(false);
-        screen.WriteLine($"serving {hub.Current.Model.Path} as '{options.Name}', {hub.Current.ContextLength} tokens of context: {new Uri(server.Address, "/v1")}");
+        screen.WriteLine($"serving {hub.Current.Model.Path} as '{options.Name}', {hub.Current.Slots} texts at once, {hub.Current.ContextLength} tokens of context: {new Uri(server.Address, "/v1")}");
         var ended = await EndAsync(hub).ConfigureAwait(false);
         if (ended is { } failure)
             throw new UserErrorException($"the model's thread failed: {failure.Message.TrimEnd('.')}.", ExitCodes.Failed);

@@ -12,13 +12,15 @@ namespace Streaming.Hosting.Generation;
 /// <summary>Opens a model on the device that was asked for.</summary>
 internal static class Decoders
 {
+    private const int SlotsOnCpu = 8;
+
     /// <param name="model">The folder.</param>
     /// <param name="compute">The device.</param>
-    /// <param name="slots">Texts at once.</param>
+    /// <param name="slots">Texts at once; 0 takes what <see cref="GpuDecoder.Open"/> finds, and 8 on the CPU.</param>
     /// <param name="contextLength">Tokens of a text at most.</param>
     /// <exception cref="UserErrorException">The weights are damaged, or the device cannot do it.</exception>
     public static IDecoder Open(ModelFolder model, ComputeOptions compute, int slots, int contextLength) => Choose(compute,
-        () => HostDecoder.Open(model.Path, slots, contextLength, compute.Threads),
+        () => HostDecoder.Open(model.Path, slots > 0 ? slots : SlotsOnCpu, contextLength, compute.Threads),
         ordinal => GpuDecoder.Open(model.Path, slots, contextLength, ordinal));
 
     /// <summary>A model with weights from anywhere; the rest as in <see cref="Open"/>.</summary>

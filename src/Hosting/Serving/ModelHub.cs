@@ -117,8 +117,8 @@ internal sealed record ServeOptions
     public string? Tokenizer { get; init; }
     public ComputeOptions Compute { get; init; } = new();
 
-    /// <summary>Texts that are generated at once.</summary>
-    public int Slots { get; init; } = 8;
+    /// <summary>Texts that are generated at once; 0 leaves it to the device.</summary>
+    public int Slots { get; init; }
 
     /// <summary>Texts that wait for a slot; more are refused with 429.</summary>
     public int MaxWaiting { get; init; } = 64;

@@ -29,12 +29,15 @@ internal sealed class ModelWorker
     public ModelWorker(ModelFolder model, IDecoder decoder, int maxWaiting)
     {
         (Model, _decoder, _most) = (model, decoder, decoder.Slots + maxWaiting);
-        ContextLength = decoder.ContextLength;
+        (Slots, ContextLength) = (decoder.Slots, decoder.ContextLength);
         _batch = new DecodingBatch(decoder);
         new Thread(Run) { IsBackground = true, Name = "generation" }.Start();
     }
 
     public ModelFolder Model { get; }
+
+    /// <summary>Texts that are generated at once.</summary>
+    public int Slots { get; }
 
     public int ContextLength { get; }
 

@@ -42,6 +42,9 @@ internal sealed class DecoderBuffers
 
     private const int MaximalSplits = 8;
 
+    /// <summary>Bytes of one sequence's keys and values.</summary>
+    public static long SlotBytes(FusedShape shape, int context) => 2L * shape.Layers * context * shape.KeyValueWidth * sizeof(ushort);
+
     public int Context { get; }
     public int LogitRows { get; }
 

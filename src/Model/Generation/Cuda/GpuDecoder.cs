@@ -15,7 +15,7 @@ namespace Streaming.Model.Generation.Cuda;
 /// </summary>
 public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
 {
-    private const int PassTokens = 1024, MinimumLogitRows = 64;
+    private const int PassTokens = 1024, MinimumLogitRows = 64, FewestSlots = 8, MostSlots = 64;
 
     private readonly FusedShape _shape;
     private readonly CudaDevice _device;
@@ -29,7 +29,7 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
 
     /// <summary>Opens a Hugging Face folder, or a checkpoint.</summary>
     /// <param name="folder">Holds <c>config.json</c> and the weights, whole or in shards.</param>
-    /// <param name="slots">Sequences held at once.</param>
+    /// <param name="slots">Sequences held at once; 0 takes up to 64, as far as their keys and values take a quarter of the memory that the weights leave free, and 8 in any case.</param>
     /// <param name="contextLength">Tokens of a sequence at most; the model's positions where that is fewer.</param>
     /// <param name="ordinal">GPU index.</param>
     /// <exception cref="ModelException">The folder holds no usable model, or it does not fit into the GPU; says why.</exception>
@@ -44,8 +44,9 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
     /// <summary>Copies weights from anywhere, a training engine say.</summary>
     public static GpuDecoder Copy(MistralConfig model, IWeightSource source, int slots, int contextLength, int ordinal = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(slots);
         ArgumentOutOfRangeException.ThrowIfLessThan(contextLength, 1);
+        contextLength = Math.Min(contextLength, model.MaxPositions);
         var shape = DecoderKernels.ShapeOf(model);
         using var weights = new PreparedWeights(model, source);
         LibtorchRuntime.Load();
@@ -55,7 +56,12 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
         {
             if (device.ComputeCapability.Major < 8)
                 throw new NotSupportedException($"generation on a GPU computes in bf16, which {device.Name} (compute capability {device.ComputeCapability.Major}.{device.ComputeCapability.Minor}) does not have: use the CPU");
-            return new GpuDecoder(device, shape, weights, slots, Math.Min(contextLength, model.MaxPositions));
+            if (slots == 0)
+            {
+                var (used, total) = CudaDevice.Memory();
+                slots = SlotsWithin(total - used - weights.Count * sizeof(ushort), shape, contextLength);
+            }
+            return new GpuDecoder(device, shape, weights, slots, contextLength);
         }
         catch (CudaException exception) when (exception.IsOutOfMemory)
         {
@@ -67,6 +73,18 @@ public sealed unsafe class GpuDecoder : IGreedyDecoder, ILogitsInPlace
             device.Dispose();
             throw;
         }
+    }
+
+    /// <summary>How many sequences to hold where nobody says.</summary>
+    /// <param name="free">Bytes of device memory that the weights leave.</param>
+    /// <param name="shape">The model's.</param>
+    /// <param name="contextLength">Tokens of a sequence.</param>
+    internal static int SlotsWithin(long free, FusedShape shape, int contextLength)
+    {
+        var slots = MostSlots;
+        while (slots > FewestSlots && slots * DecoderBuffers.SlotBytes(shape, contextLength) > free / 4)
+            slots /= 2;
+        return slots;
     }
 
     private GpuDecoder(CudaDevice device, FusedShape shape, PreparedWeights weights, int slots, int contextLength)
