@@ -9,6 +9,9 @@ namespace Streaming.Model.Generation;
 /// </summary>
 public sealed class DecodingBatch
 {
+    // Of prompts that are read in a row before texts that run go on; the last of them may be longer.
+    private const int TokensToJoin = 128;
+
     private readonly IDecoder _decoder;
     private readonly ILogitsInPlace? _inPlace;
     private readonly TokenPickers _pickers;
@@ -58,12 +61,12 @@ public sealed class DecodingBatch
             cancellation.ThrowIfCancellationRequested();
     }
 
-    /// <summary>One step: at most one text joins, then each running text gets a token.</summary>
+    /// <summary>One step: texts join, until their prompts are long enough to keep those that run waiting, then each running text gets a token.</summary>
     /// <returns>False where no text is left.</returns>
     public bool Step()
     {
         DropCancelled();
-        if (Running < _seats.Length && _waiting.TryDequeue(out var next))
+        for (var read = PromptTokensRead; Running < _seats.Length && PromptTokensRead - read < TokensToJoin && _waiting.TryDequeue(out var next);)
             Begin(next);
         if (Running > 0)
             Advance();
