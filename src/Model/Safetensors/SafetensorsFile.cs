@@ -111,6 +111,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             var values = target;
             if (length <= PieceElements) Convert(tensor.Type, source, new Span<float>(values, length));
             else
+            {
                 Parallel.For(0, (length + PieceElements - 1) / PieceElements, piece =>
                 {
                     var start = piece * PieceElements;
@@ -118,6 +119,8 @@ public sealed unsafe class SafetensorsFile : IDisposable
                     Convert(tensor.Type, source + (long)start * size, new Span<float>(values + start, count));
                     MappedPages.Release((nint)(source + (long)start * size), (long)count * size);
                 });
+                MappedPages.Release((nint)source, (long)length * size); // a page comes with others around it, of a piece that was done perhaps
+            }
         }
     }
 
