@@ -22,17 +22,22 @@ parser.add_argument("--body", type=json.loads, default={}, help="further fields,
 a = parser.parse_args()
 
 
-def ask(index, ready, results):
+def ask(index, ready, results, failures):
     body = {"prompt": f"日本の首都{index}は", "max_tokens": a.tokens, "ignore_eos": True, "seed": index, "stream": a.stream, **a.body}
     if a.stream:
         body["stream_options"] = {"include_usage": True}
     connection = http.client.HTTPConnection("127.0.0.1", a.port, timeout=300)
     ready.wait()
     began = time.perf_counter()
-    connection.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
-    answer = connection.getresponse()
+    try:
+        connection.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
+        answer = connection.getresponse()
+    except OSError as failure:
+        failures.append(f"port {a.port}: {failure}")
+        return
     if answer.status != 200:
-        raise SystemExit(f"{answer.status}: {answer.read()[:300]}")
+        failures.append(f"{answer.status}: {answer.read()[:300].decode()}")
+        return
     first, last = None, None
     for line in answer if a.stream else [b"data: " + answer.read()]:
         if line.startswith(b"data: {"):
@@ -42,8 +47,8 @@ def ask(index, ready, results):
 
 
 for _ in range(a.rounds):
-    ready, results = threading.Barrier(a.requests + 1), []
-    threads = [threading.Thread(target=ask, args=(index, ready, results)) for index in range(a.requests)]
+    ready, results, failures = threading.Barrier(a.requests + 1), [], []
+    threads = [threading.Thread(target=ask, args=(index, ready, results, failures)) for index in range(a.requests)]
     for thread in threads:
         thread.start()
     ready.wait()
@@ -51,5 +56,7 @@ for _ in range(a.rounds):
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
+    if failures:
+        raise SystemExit(f"{len(failures)} of {a.requests} requests failed, the first with {failures[0]}")
     tokens = sum(count for count, _ in results)
     print(f"{len(results)} of {a.requests} requests, {tokens:,} tokens in {seconds:.3f} s: {tokens / seconds:,.0f} tokens/s, first {'token' if a.stream else 'answer'} after {statistics.median(first for _, first in results) * 1000:.1f} ms in the median")

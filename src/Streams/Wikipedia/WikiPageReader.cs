@@ -1,5 +1,6 @@
 using System.Text;
 using Streaming.Streams.Compression;
+using Streaming.Streams.Text;
 
 namespace Streaming.Streams.Wikipedia;
 
@@ -15,12 +16,8 @@ public sealed class WikiPageReader
     private readonly InputBuffer _dump;
     private readonly int _longestPage;
     private readonly long _begins;
-    private Stream? _text; // as UTF-8; null before the first bytes were seen
+    private ByteWindow? _text; // as UTF-8; null before the first bytes were seen
     private bool _isUtf16;
-    private byte[] _bytes = new byte[1 << 18];
-    private int _start; // of what is not yet taken
-    private int _end;
-    private bool _isAtEnd;
     private bool _hasRoot; // the root element was seen
     private bool _isInRoot; // and did not end yet
 
@@ -57,7 +54,7 @@ public sealed class WikiPageReader
             var length = FindLength();
             if (length == 0)
                 continue;
-            page = _bytes.AsSpan(_start, length);
+            page = Available[..length];
             Take(length);
             Pages++;
             return true;
@@ -71,7 +68,7 @@ public sealed class WikiPageReader
     {
         while (true)
         {
-            var available = _bytes.AsSpan(_start, _end - _start);
+            var available = Available;
             var next = available.IndexOf("<page"u8);
             var before = next < 0 ? available : available[..next];
             if (before.IndexOf("<mediawiki"u8) >= 0)
@@ -114,7 +111,7 @@ public sealed class WikiPageReader
         var taken = 0L;
         while (true)
         {
-            var available = _bytes.AsSpan(_start, _end - _start);
+            var available = Available;
             var next = available[searched..].IndexOf("</page"u8);
             if (next >= 0)
             {
@@ -145,10 +142,12 @@ public sealed class WikiPageReader
         }
     }
 
+    private ReadOnlySpan<byte> Available => _text is null ? [] : _text.Bytes;
+
     private void Take(int count)
     {
-        Offset += _isUtf16 ? 2L * CountUnits(_bytes.AsSpan(_start, count)) : count;
-        _start += count;
+        Offset += _isUtf16 ? 2L * CountUnits(Available[..count]) : count;
+        _text?.Take(count);
     }
 
     /// <summary>The UTF-16 units that the bytes came from.</summary>
@@ -172,23 +171,12 @@ public sealed class WikiPageReader
         return encoding is null ? _dump : Encoding.CreateTranscodingStream(_dump, encoding, Encoding.UTF8);
     }
 
-    /// <summary>Reads more behind what is there, moving it to the front or growing the buffer where that is needed.</summary>
     private bool Fill()
     {
-        if (_isAtEnd)
+        if (_text is { AtEnd: true })
             return false;
-        if (_start > 0)
-        {
-            _bytes.AsSpan(_start, _end - _start).CopyTo(_bytes);
-            _end -= _start;
-            _start = 0;
-        }
-        if (_end == _bytes.Length)
-            Array.Resize(ref _bytes, _bytes.Length * 2);
-        _text ??= OpenText();
-        var read = _text.Read(_bytes, _end, _bytes.Length - _end);
-        _end += read;
-        _isAtEnd = read == 0;
-        return read > 0;
+        _text ??= new ByteWindow(OpenText(), Offset);
+        _text.Fill();
+        return !_text.AtEnd;
     }
 }
