@@ -180,6 +180,10 @@ internal sealed class Agenda(RunOptions options, long step)
 
     public void BestLoaded() => _loadBestDue = false;
 
+    /// <summary>A checkpoint is being written, and one of a later step waits for that.</summary>
+    public bool AwaitsAnother => Writing && _snapshotDue;
+
+    /// <summary>Or given up for a later one.</summary>
     public void CheckpointWritten() => Writing = false;
 
     /// <summary>Older checkpoints are untouched: while the training goes on the next one tries again; at the end the run must say so.</summary>

@@ -92,7 +92,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         else QueueUpdate();
         _buffers.Flat.HasGradient = false;
         _buffers.Flat.Moments.Updated();
-        var scalars = ReadScalars();
+        var scalars = _offload is null ? ReadScalars() : AwaitScalars(_offload);
         var finite = scalars.Finite != 0;
         if (finite) Step++;
         if (_lossScale is not null) _lossScale = new(scalars.LossScale, (int)scalars.GoodSteps);
@@ -167,7 +167,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
     private void QueueUpdate()
     {
         if (_offload is null) _update.Queue(_timer.Lap);
-        else _offload.QueueUpdate(_timer.Lap);
+        else _offload.QueueUpdate(_timer.Lap, QueueScalars);
         _passes.RoundWeights();
     }
 
@@ -187,11 +187,22 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
     }
 
-    private StepScalars ReadScalars()
+    private void QueueScalars()
     {
         Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Flat.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
         Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
+    }
+
+    private StepScalars ReadScalars()
+    {
+        QueueScalars();
         _device.Synchronize();
+        return *(StepScalars*)_hostScalars;
+    }
+
+    private StepScalars AwaitScalars(Offloading offload)
+    {
+        offload.Update.FinishNorm();
         return *(StepScalars*)_hostScalars;
     }
 

@@ -89,6 +89,24 @@ public sealed class MemoryPlannerSpec
         static (OffloadLevel, Recomputation) Levels(MemoryLevel level) => (level.Offload, level.Recompute);
     }
 
+    /// <summary>Rooms for travelling state take what is free, up to a quarter of the state, and time with it.</summary>
+    [Fact]
+    public void Free_device_memory_takes_state_that_comes_in_ahead()
+    {
+        MemoryLevel At(double device) => Planner(Recipe, OptimizerKind.AdamW, 32, 8, Machine(device, 64)).Levels.Single(level => level is { Offload: OffloadLevel.Optimizer, Recompute: Recomputation.None });
+        var (scarce, some, plenty) = (At(19), At(20.5), At(79));
+        Assert.Equal(Offloading.LeastSlots, scarce.UpdateSlots);
+        Assert.InRange(some.UpdateSlots, scarce.UpdateSlots + 1, plenty.UpdateSlots - 1);
+        Assert.Equal(Offloading.LeastSlots + (int)(10 * 338e6 / 4 / Offloading.SlotBytes), plenty.UpdateSlots, 1.0);
+        foreach (var level in new[] { some, plenty })
+        {
+            Assert.Equal(level.DeviceBytes - scarce.DeviceBytes, (level.UpdateSlots - scarce.UpdateSlots) * Offloading.SlotBytes);
+            Assert.True(level.StepSeconds < scarce.StepSeconds);
+        }
+        Assert.True(some.DeviceBytes <= 0.95 * 20.5 * GiB);
+        Assert.All(Planner(Recipe, OptimizerKind.AdamW, 32, 8).Levels.Where(level => level.Offload != OffloadLevel.Optimizer), level => Assert.Equal(Offloading.LeastSlots, level.UpdateSlots));
+    }
+
     [Fact]
     public void What_was_chosen_is_told_with_what_it_takes_and_what_else_would_have()
     {
