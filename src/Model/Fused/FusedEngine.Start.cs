@@ -72,7 +72,7 @@ public sealed unsafe partial class FusedEngine
         if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8, options.UpdateSlots);
         if (_offload is null && (_frozenHome != 0 || options.Recompute == Recomputation.Host)) _passLanes = new CudaLanes(_device, _kernels);
         _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, NewResidency(), NewAdapterPasses());
-        _input = new InputStaging(_device, _buffers, model);
+        _input = new InputStaging(_device, _kernels, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         Parameters = [.. TrainedParameters()];
@@ -226,7 +226,7 @@ public sealed unsafe partial class FusedEngine
     // Loads the update's kernels and plans its products, before anything is there that it could change.
     private void WarmUpdate()
     {
-        UploadScalars(new StepScalars { FirstCorrection = 1, SecondCorrection = 1 });
+        _update.QueueBegin(learningRate: 0, step: 1);
         QueueUpdate();
         _device.Synchronize();
     }

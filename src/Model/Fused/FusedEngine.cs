@@ -87,7 +87,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         _capture = null;
         _homeCapture?.Settle();
         _offload?.BeforeUpdate();
-        UploadScalars(_update.Scalars(learningRate, Step + 1));
+        _update.QueueBegin(learningRate, Step + 1);
         if (_offload is null) _updateGraph!.Launch();
         else QueueUpdate();
         _buffers.Flat.HasGradient = false;
@@ -171,21 +171,7 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         _passes.RoundWeights();
     }
 
-    private void Upload(MicroBatch batch, int microBatches)
-    {
-        var (documents, predicted) = _input.Upload(batch);
-        _graphs.MakeRoom(documents);
-        // A token's weight in the mean loss and its gradient; where nothing is predicted there is nothing to weigh.
-        var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
-        *_input.Scalar = weight;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)_input.Scalar, sizeof(float), _device.Stream), "upload the loss's weight");
-    }
-
-    private void UploadScalars(StepScalars scalars)
-    {
-        *(StepScalars*)_hostScalars = scalars;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
-    }
+    private void Upload(MicroBatch batch, int microBatches) => _graphs.MakeRoom(_input.Upload(batch, microBatches));
 
     private void QueueScalars()
     {
