@@ -77,7 +77,8 @@ internal sealed class Agenda(RunOptions options, long step)
             return;
         }
         _evaluationDue = Step > 0 && IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
-        _awaitsHeldOut = !hasHeldOut && (_evaluationDue || StepsToEvaluation <= NearSteps);
+        var isNear = StepsToEvaluation <= (_options.Checkpoints.RecordTokens ? _options.Evaluation.EvalSteps : NearSteps);
+        _awaitsHeldOut = !hasHeldOut && (_evaluationDue || isNear);
     }
 
     public void StepTaken(long step)
