@@ -50,6 +50,7 @@ internal static class TrainCommand
                 Assignment[] resumed = point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")];
                 settings = configuration.Load(parsed, [.. resumed, .. BaseOf(parsed.GetValue(origin))]);
                 options = RunOptionsBuilder.Build(settings);
+                ResolvedConfiguration.RequireOwn(options.RunDirectory);
             }
             LibtorchRuntime.BeginLoad(options.Training.Libtorch); // it loads while the host starts
             return TrainAsync(settings, options, Screen.ForConsole(settings.Get(Keys.LogFormat), settings.Get(Keys.LogLevel)));
@@ -120,7 +121,7 @@ internal static class TrainCommand
         {
             screen.ClearProgress();
             screen.WriteError($"streaming: the step and its checkpoint took longer than {Keys.ShutdownTimeout.Path} = {Quantity.Time(timeout)}; the checkpoint before it is untouched.");
-            StopSignals.Exit(ExitCodes.Failed);
+            StopSignals.Exit(ExitCodes.TryAgain);
         }
         return await run.Outcome.ConfigureAwait(false);
     }

@@ -4,7 +4,7 @@ using Streaming.Hosting.Terminal;
 
 namespace Streaming.Hosting.Runs;
 
-/// <summary>SIGINT and SIGTERM: the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
+/// <summary>SIGINT, SIGTERM and SIGHUP (the terminal is gone; <c>nohup</c> leaves it ignored): the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
 internal sealed partial class StopSignals : IDisposable
 {
     private const int Interrupt = 2; // SIGINT
@@ -18,6 +18,7 @@ internal sealed partial class StopSignals : IDisposable
         HeedInterrupt();
         Register(PosixSignal.SIGINT, StopSignal.Interrupt);
         Register(PosixSignal.SIGTERM, StopSignal.Terminate);
+        Register(PosixSignal.SIGHUP, StopSignal.HangUp);
 
         void Register(PosixSignal signal, StopSignal stop) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
         {
