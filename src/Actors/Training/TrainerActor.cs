@@ -96,8 +96,8 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             _stopRequested = true;
             Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested()));
         });
-        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(OnSaveCheckpoint));
-        Receive<TrainerProtocol.Evaluate>(_ => Do(OnEvaluate));
+        Receive<TrainerProtocol.SaveCheckpoint>(order => Do(agenda => OnSaveCheckpoint(agenda, order)));
+        Receive<TrainerProtocol.Evaluate>(order => Do(agenda => OnEvaluate(agenda, order)));
         Receive<TrainerProtocol.Sample>(wanted => Do(agenda => OnSample(agenda, wanted)));
         Receive<TrainerProtocol.Adjust>(adjust => Do(_ => OnAdjust(adjust)));
         Receive<Tick>(_ => OnTick());
