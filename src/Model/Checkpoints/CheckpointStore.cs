@@ -108,19 +108,23 @@ public sealed class CheckpointStore
     /// <summary>Finds the newest checkpoint that is whole, verifying it.</summary>
     public CheckpointSearch FindNewestWhole()
     {
-        var passedOver = new List<string>();
+        Checkpoint? newest = null;
+        var passedOver = new List<(long Step, string Sentence)>();
         foreach (var folder in NewestFirst())
         {
             try
             {
-                return new CheckpointSearch(Checkpoint.Open(folder), passedOver);
+                if (newest is null)
+                    newest = Checkpoint.Open(folder);
+                else if (TryReadTime(folder) == DateTimeOffset.MinValue)
+                    TrainingState.Load(Path.Combine(folder, Checkpoint.State)); // says why its time cannot be read
             }
             catch (ModelException exception)
             {
-                passedOver.Add($"{Path.GetFileName(folder)} is passed over: {exception.Message}");
+                passedOver.Add((TryParseStep(folder, out var step) ? step : 0, $"{Path.GetFileName(folder)} is passed over: {exception.Message}"));
             }
         }
-        return new CheckpointSearch(null, passedOver);
+        return new CheckpointSearch(newest, [.. passedOver.Where(damaged => newest is null || damaged.Step > newest.Training.Step).Select(damaged => damaged.Sentence)]);
     }
 
     /// <summary>Removes all but the newest checkpoints and the best.</summary>
@@ -168,7 +172,7 @@ public sealed class CheckpointStore
 
     /// <summary>
     /// The checkpoints' folders by the time they were written: after a roll-back to an earlier step, the steps beyond it are
-    /// older than those that followed. One whose state is unreadable is as old as its step says.
+    /// older than those that followed. One whose state is unreadable comes last, in the order of its step: it is of no use, and the first to be pruned.
     /// </summary>
     private IReadOnlyList<string> NewestFirst()
     {
