@@ -34,7 +34,7 @@ internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
             return;
         var path = Path.Combine(started.RunDirectory, FileName);
         var aside = path + ".new";
-        File.WriteAllText(aside, $"{FirstLine} train --config {FileName} goes on with it.\n" + ConfigCommand.Print(settings, Keys.Resume));
+        File.WriteAllText(aside, $"{FirstLine} train --config {FileName} goes on with it. What is secret in a URL is left out.\n" + ConfigCommand.Print(settings, Keys.Resume));
         File.Move(aside, path, overwrite: true);
     }
 }

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Streaming.Actors;
+using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Proof;
+using Streaming.Hosting.Runs;
 using Streaming.Model.Checkpoints;
 using Streaming.Tests;
 
@@ -123,6 +125,9 @@ public sealed class ProcessSpec : IDisposable
             Assert.DoesNotContain("s3cr3t-word", text, StringComparison.Ordinal);
             Assert.DoesNotContain("t0k3n-word", text, StringComparison.Ordinal);
         }
+        // The file that says what the run is goes on with it, or says why not.
+        var refusal = Assert.Throws<UserErrorException>(() => RunOptionsBuilder.Build(SettingsLoader.Load(Path.Combine(run.Folder, "config.hocon"), [], _ => null)));
+        Assert.Contains("leaves out what is secret in a URL: give the file that the run was started with", Assert.Single(refusal.Sentences), StringComparison.Ordinal);
     }
 
     private ProofRun Run(string name, params string[] settings)
