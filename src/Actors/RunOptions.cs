@@ -136,9 +136,10 @@ public sealed record EvaluationOptions
 
     /// <summary>
     /// How long a start whose next evaluation is near waits for held-out text before its first step, so that the evaluation is
-    /// of the same step from run to run. After that nothing waits: a due evaluation follows once the text is there.
+    /// of the same step from run to run. After that nothing waits: a due evaluation follows once the text is there. Where runs are
+    /// to be compared (<see cref="CheckpointOptions.RecordTokens"/>) any start with evaluations waits.
     /// </summary>
-    public TimeSpan HeldOutPatience { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan HeldOutPatience { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Text to continue at the end of the run; empty generates none. In a run on instructions it is one, put in the run's template.</summary>
     public string SamplePrompt { get; init; } = "";

@@ -61,11 +61,16 @@ internal sealed class CheckpointActor : ReceiveActor
             _directory.SyncJournals(); // a checkpoint counts on the lines up to its step
             var folder = _store.Write(
                 write.Snapshot, write.State, _options.Data.Tokenizer, [.. write.Pipeline.Select(file => (file.Name, file.Write))],
-                _beside ??= [.. HuggingFaceTokenizerFiles.Make(_options.Data.Tokenizer), .. InstructionFiles.Make(_options.Data.Instructions?.Template)]);
+                _beside ??= [.. HuggingFaceTokenizerFiles.Make(_options.Data.Tokenizer), .. InstructionFiles.Make(_options.Data.Instructions?.Template)], write.Unwanted);
             var elapsed = Stopwatch.GetElapsedTime(began);
             Prune();
             var bytes = new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
             Answer(new CheckpointProtocol.Written(step, folder, bytes, elapsed, write.Snapshot.Stall, write.State.EvaluationLoss));
+        }
+        catch (OperationCanceledException) when (write.Unwanted.IsCancellationRequested)
+        {
+            Context.System.EventStream.Publish(new RunProtocol.Noticed($"the checkpoint of step {step} is given up for the last one: the run is to end soon"));
+            Sender.Tell(new CheckpointProtocol.GivenUp(step));
         }
         catch (NonFiniteWeightsException failure)
         {

@@ -17,11 +17,12 @@ public static class CheckpointProtocol
     /// <param name="Request">The question's.</param>
     internal sealed record Newest(Checkpoint? Checkpoint, object Request);
 
-    /// <summary>Write a snapshot; answered by <see cref="Written"/>, <see cref="Failed"/> or <see cref="Unfit"/>.</summary>
+    /// <summary>Write a snapshot; answered by <see cref="Written"/>, <see cref="Failed"/>, <see cref="Unfit"/> or <see cref="GivenUp"/>.</summary>
     /// <param name="Snapshot">The engine's state, held for the writer, which releases it before it answers.</param>
     /// <param name="State">Where the run stands.</param>
     /// <param name="Pipeline">What the text path keeps beside the cursor of <paramref name="State"/>.</param>
-    internal sealed record Write(EngineSnapshot Snapshot, TrainingState State, IReadOnlyList<PipelineState> Pipeline) : ICommand;
+    /// <param name="Unwanted">A later one is waited for more.</param>
+    internal sealed record Write(EngineSnapshot Snapshot, TrainingState State, IReadOnlyList<PipelineState> Pipeline, CancellationToken Unwanted = default) : ICommand;
 
     /// <summary>A whole checkpoint lies on disk, verified, and older ones beyond the limit are gone.</summary>
     /// <param name="Step">Steps taken.</param>
@@ -39,6 +40,10 @@ public static class CheckpointProtocol
     /// <param name="Step">Steps taken.</param>
     /// <param name="Reason">What failed, in one sentence.</param>
     public sealed record Failed(long Step, string Reason) : RunProtocol.IEvent;
+
+    /// <summary>A checkpoint was not wanted any more before it was whole; older ones are untouched.</summary>
+    /// <param name="Step">Steps taken.</param>
+    internal sealed record GivenUp(long Step);
 
     /// <summary>A snapshot holds a weight that is not a number: nothing of it was kept.</summary>
     /// <param name="Step">Steps taken.</param>

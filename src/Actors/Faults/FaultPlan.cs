@@ -46,6 +46,9 @@ public enum FaultKind
 
     /// <summary>The process is killed in the middle of writing the step's checkpoint.</summary>
     KillInCheckpoint,
+
+    /// <summary>Writing a checkpoint takes two seconds more.</summary>
+    SlowCheckpoint,
 }
 
 /// <summary>

@@ -77,7 +77,8 @@ internal sealed class Agenda(RunOptions options, long step)
             return;
         }
         _evaluationDue = Step > 0 && IsEvery(_options.Evaluation.EvalSteps) && _evaluated != Step;
-        _awaitsHeldOut = !hasHeldOut && (_evaluationDue || StepsToEvaluation <= NearSteps);
+        var isNear = StepsToEvaluation <= (_options.Checkpoints.RecordTokens ? _options.Evaluation.EvalSteps : NearSteps);
+        _awaitsHeldOut = !hasHeldOut && (_evaluationDue || isNear);
     }
 
     public void StepTaken(long step)
@@ -180,6 +181,10 @@ internal sealed class Agenda(RunOptions options, long step)
 
     public void BestLoaded() => _loadBestDue = false;
 
+    /// <summary>A checkpoint is being written, and one of a later step waits for that.</summary>
+    public bool AwaitsAnother => Writing && _snapshotDue;
+
+    /// <summary>Or given up for a later one.</summary>
     public void CheckpointWritten() => Writing = false;
 
     /// <summary>Older checkpoints are untouched: while the training goes on the next one tries again; at the end the run must say so.</summary>

@@ -161,12 +161,12 @@ public static class EngineFactory
             return engine;
         if (options.Training.MemoryLimit is { } limit)
             machine = machine with { DeviceBytes = Math.Min(limit, machine.DeviceBytes) };
-        else if (offload is not null && recompute is not null)
-            machine = machine with { DeviceBytes = machine.DeviceBytes + machine.DeviceBytes / 20 }; // a prediction is no reason to refuse what may fit
         var planner = new MemoryPlanner(options.Model, options.Optimizer.Kind, engine, options.Training.GradientAccumulationSteps, machine);
-        var level = planner.Choose(offload, recompute);
-        if (offload is null || recompute is null)
+        var isGiven = offload is not null && recompute is not null;
+        // A prediction alone is no reason to refuse what was asked for and may fit.
+        var level = planner.Choose(offload, recompute, tolerance: isGiven && options.Training.MemoryLimit is null ? 0.05 : 0);
+        if (!isGiven)
             notice(planner.Explain(level));
-        return engine with { Offload = level.Offload, Recompute = level.Recompute };
+        return engine with { Offload = level.Offload, Recompute = level.Recompute, UpdateSlots = level.UpdateSlots };
     }
 }

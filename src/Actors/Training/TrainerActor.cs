@@ -34,6 +34,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
     private BatchFeed? _feed;
     private string? _checkpoint;
     private bool _stopRequested;
+    private CancellationTokenSource? _unwanted; // of the checkpoint that is being written
     private int _lastCheckpointTries;
     private long _snapshotAt = Stopwatch.GetTimestamp();
     private long? _retryCheckpointSince;
@@ -94,7 +95,12 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         Receive<TrainerProtocol.Stop>(_ =>
         {
             _stopRequested = true;
-            Do(agenda => agenda.Hurry(new TrainingEnd.StopRequested()));
+            Do(agenda =>
+            {
+                agenda.Hurry(new TrainingEnd.StopRequested());
+                if (agenda.AwaitsAnother)
+                    _unwanted?.Cancel();
+            });
         });
         Receive<TrainerProtocol.SaveCheckpoint>(order => Do(agenda => OnSaveCheckpoint(agenda, order)));
         Receive<TrainerProtocol.Evaluate>(order => Do(agenda => OnEvaluate(agenda, order)));
@@ -106,6 +112,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             _checkpoint = written.Path;
             Do(agenda => agenda.CheckpointWritten());
         });
+        Receive<CheckpointProtocol.GivenUp>(_ => Do(agenda => agenda.CheckpointWritten()));
         Receive<CheckpointProtocol.Failed>(failed => CheckpointFailed(failed.Reason));
         Receive<CheckpointProtocol.Unfit>(unfit => Guard(() => throw new NonFiniteLossException(unfit.Step, unfit.What)));
         Receive<TryCheckpointAgain>(_ => Do(_ => { }), again => IsOwn(again.Request));
@@ -234,7 +241,9 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         _snapshotAt = Stopwatch.GetTimestamp();
         try
         {
-            _checkpoints.Tell(_session!.Snapshot(_feed!));
+            // The best of the run is wanted whatever comes.
+            _unwanted = _session!.IsBest ? null : new CancellationTokenSource();
+            _checkpoints.Tell(_session.Snapshot(_feed!) with { Unwanted = _unwanted?.Token ?? default });
             _agenda!.SnapshotTaken();
         }
         catch (IOException failure)

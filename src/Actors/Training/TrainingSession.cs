@@ -200,6 +200,9 @@ internal sealed class TrainingSession : IDisposable
         }, Cursor is null ? [] : text.StateAt(Cursor));
     }
 
+    /// <summary>The weights of this step have the least validation loss so far.</summary>
+    public bool IsBest => _journal.LastEvaluation == Step && _journal.LastEvaluationLoss <= _journal.LeastEvaluationLoss;
+
     public void Dispose()
     {
         _journal.Dispose();

@@ -12,11 +12,13 @@ namespace Streaming.Model.Checkpoints;
 /// <param name="folder">Exists and is empty.</param>
 /// <param name="snapshot">The engine's state; waited for here.</param>
 /// <param name="before">Called with each file's path before it is written; may throw.</param>
-internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Action<string>? before)
+/// <param name="givenUp">The files are not wanted any more.</param>
+internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Action<string>? before, CancellationToken givenUp)
 {
     private readonly Checksums _sums = new();
 
     /// <exception cref="NonFiniteWeightsException">A weight is not a number.</exception>
+    /// <exception cref="OperationCanceledException">The files are not wanted any more.</exception>
     public void Write(
         TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)> pipeline, IReadOnlyList<(string Name, byte[] Bytes)> beside)
     {
@@ -51,7 +53,8 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
     private void WriteFile(string name, Action<Stream> write)
     {
         before?.Invoke(Path.Combine(folder, name));
-        _sums.WriteFile(folder, name, write);
+        givenUp.ThrowIfCancellationRequested();
+        _sums.WriteFile(folder, name, write, givenUp);
     }
 
     private void WriteWeights(Stream stream)
@@ -61,6 +64,7 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
         foreach (var parameter in snapshot.Parameters)
         {
+            givenUp.ThrowIfCancellationRequested();
             var weight = values.AsSpan(0, (int)parameter.Count);
             parameter.Read(StateKind.Weight, weight);
             if (!AllFinite(weight))
@@ -83,6 +87,7 @@ internal sealed class CheckpointFiles(string folder, EngineSnapshot snapshot, Ac
         var values = new float[snapshot.Parameters.Max(parameter => parameter.Count)];
         foreach (var parameter in snapshot.Parameters)
         {
+            givenUp.ThrowIfCancellationRequested();
             var moment = values.AsSpan(0, (int)parameter.Count);
             parameter.Read(StateKind.FirstMoment, moment);
             writer.Write(moment);

@@ -56,11 +56,13 @@ public sealed class CheckpointStore
     /// <param name="tokenizer">The tokenizer's file, copied along; null stores none.</param>
     /// <param name="pipeline">Files of the text path beside its cursor, by name: what writes them, on this thread.</param>
     /// <param name="beside">Further files beside the weights, by name: what Transformers reads of a tokenizer.</param>
+    /// <param name="givenUp">The checkpoint is not wanted any more, up to its renaming.</param>
     /// <returns>The checkpoint's folder.</returns>
     /// <exception cref="CheckpointException">It could not be written; what was there before is as it was.</exception>
     /// <exception cref="NonFiniteWeightsException">A weight is not a number: nothing was kept.</exception>
+    /// <exception cref="OperationCanceledException">It was given up: nothing was kept, and what was there before is as it was.</exception>
     public string Write(EngineSnapshot snapshot, TrainingState state, string? tokenizer, IReadOnlyList<(string Name, Action<Stream> Write)>? pipeline = null,
-        IReadOnlyList<(string Name, byte[] Bytes)>? beside = null)
+        IReadOnlyList<(string Name, byte[] Bytes)>? beside = null, CancellationToken givenUp = default)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}");
         var target = Path.Combine(_folder, name);
@@ -69,9 +71,10 @@ public sealed class CheckpointStore
         {
             RequireRoom(target, state.Step, snapshot);
             Directory.CreateDirectory(aside);
-            new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path)).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? [], beside ?? []);
-            Checksums.Load(aside).Verify(aside);
+            new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path), givenUp).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? [], beside ?? []);
+            Checksums.Load(aside).Verify(aside, givenUp);
             _beforeWriting?.Invoke(state.Step, target);
+            givenUp.ThrowIfCancellationRequested();
             DurableFiles.Replace(aside, target);
             DurableFiles.Point(Path.Combine(_folder, Latest), name);
             PointAtBest(state);

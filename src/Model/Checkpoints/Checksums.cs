@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -23,11 +24,14 @@ internal sealed class Checksums
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="name">The file's name there, with the folder below where it lies in one (<c>pipeline/duplicates-0.bin</c>).</param>
     /// <param name="write">Writes the content.</param>
-    public void WriteFile(string folder, string name, Action<Stream> write)
+    /// <param name="givenUp">The file is not wanted any more.</param>
+    public void WriteFile(string folder, string name, Action<Stream> write, CancellationToken givenUp)
     {
         using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
         using var hashing = new HashingStream(file);
         write(hashing);
+        file.Flush();
+        DurableFiles.Writeback(file.SafeFileHandle, file.Length, givenUp); // a sync of everything at once cannot be given up
         file.Flush(flushToDisk: true);
         var entry = (name, file.Length, hashing.Hash());
         lock (_files)
@@ -77,7 +81,8 @@ internal sealed class Checksums
 
     /// <summary>Checks the size of every file, then the hash of every file.</summary>
     /// <exception cref="CheckpointException">One differs; the message says which and how.</exception>
-    public void Verify(string folder)
+    /// <exception cref="OperationCanceledException">Nobody wants to know any more.</exception>
+    public void Verify(string folder, CancellationToken givenUp = default)
     {
         foreach (var (name, bytes, _) in _files)
         {
@@ -88,17 +93,23 @@ internal sealed class Checksums
                 throw new CheckpointException($"{file.FullName} has {file.Length} bytes, {bytes} were written");
         }
         var failures = new CheckpointException?[_files.Count];
-        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash));
+        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash, givenUp));
+        givenUp.ThrowIfCancellationRequested();
         if (failures.FirstOrDefault(failure => failure is not null) is { } first)
             throw first;
     }
 
-    private static CheckpointException? Difference(string path, string hash)
+    private static CheckpointException? Difference(string path, string hash, CancellationToken givenUp)
     {
         try
         {
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
-            return Convert.ToHexStringLower(SHA256.HashData(file)) == hash ? null : new CheckpointException($"{path} is not what was written: its SHA-256 differs");
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0, FileOptions.SequentialScan);
+            using var sum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
+            while (!givenUp.IsCancellationRequested && file.Read(buffer) is > 0 and var count)
+                sum.AppendData(buffer.AsSpan(0, count));
+            ArrayPool<byte>.Shared.Return(buffer);
+            return Convert.ToHexStringLower(sum.GetHashAndReset()) == hash ? null : new CheckpointException($"{path} is not what was written: its SHA-256 differs");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -10,6 +10,10 @@ public static class DurableFiles
     private const int CurrentFolder = -100; // AT_FDCWD
     private const uint Exchange = 2; // RENAME_EXCHANGE
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
+    private const uint WriteAndWait = 7; // SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER
+
+    // EIO, ENOSPC, EDQUOT: the disk's own. A file system that knows no parts has others.
+    private static readonly int[] s_diskErrors = [5, 28, 122];
 
     [DllImport("libc", SetLastError = true)]
     private static extern int open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
@@ -26,11 +30,25 @@ public static class DurableFiles
     [DllImport("libc", SetLastError = true)]
     private static extern int renameat2(int fromFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string from, int toFolder, [MarshalAs(UnmanagedType.LPUTF8Str)] string to, uint flags);
 
-    [DllImport("libc")]
+    [DllImport("libc", SetLastError = true)]
     private static extern int sync_file_range(SafeFileHandle descriptor, long offset, long bytes, uint flags);
 
     /// <summary>Lets the system begin to write part of a file to the disk, which it would put off until the file is synced. A hint: what cannot be done is left out.</summary>
     public static void BeginWriteback(SafeFileHandle file, long offset, long bytes) => _ = sync_file_range(file, offset, bytes, StartWriting);
+
+    /// <summary>Writes a file's data to the disk part by part, before it is synced, which is then a matter of its length and its places on the disk.</summary>
+    /// <exception cref="IOException">The disk takes no more, or fails: the sync that follows would not say so again.</exception>
+    /// <exception cref="OperationCanceledException">It was given up.</exception>
+    public static void Writeback(SafeFileHandle file, long bytes, CancellationToken givenUp)
+    {
+        const long part = 64 << 20;
+        for (var begin = 0L; begin < bytes; begin += part)
+        {
+            givenUp.ThrowIfCancellationRequested();
+            if (sync_file_range(file, begin, Math.Min(part, bytes - begin), WriteAndWait) != 0 && Array.IndexOf(s_diskErrors, Marshal.GetLastPInvokeError()) >= 0)
+                throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()));
+        }
+    }
 
     /// <summary>Makes the names in a folder durable.</summary>
     public static void SyncFolder(string path) => Sync(path);

@@ -28,7 +28,7 @@ internal sealed class FusedBuffers
         Flat = new FlatBuffers(device, Adapters?.Parameters ?? layout, optimizer, half, host);
         ArenaBytes = Math.Max(Plan.Bytes, FusedOptimizer.ScratchBytes(Adapters?.Parameters ?? layout, optimizer, Plan.Bytes));
         Arena = device.Allocate(ArenaBytes, $"the activations of {rows} x {tokens} tokens");
-        if (host is { Level: OffloadLevel.Optimizer }) UpdateSlots = device.Allocate(Offloading.Slots * Offloading.SlotBytes, "the optimiser's state as it travels");
+        if (host is { Level: OffloadLevel.Optimizer }) UpdateSlots = device.Allocate(options.UpdateSlots * Offloading.SlotBytes, "the optimiser's state as it travels");
         Rotary = device.Allocate((long)tokens * shape.HeadSize * sizeof(float), "rotary angles");
 
         EightBits = eightBits ? new EightBitOperands(device, shape, layout) : null;

@@ -45,7 +45,7 @@ public sealed unsafe partial class FusedEngine
         if (_offload?.Layers is { } layers) layers.Adds = _buffers.Flat.HasGradient;
         Upload(new MicroBatch(tokens, rows), microBatches: 1);
         var states = new LibtorchAttention.State[_shape.Layers];
-        UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
+        _update.QueueBegin(learningRate: 0, Step + 1);
         _device.Synchronize();
         _timer.Start();
         _passes.Forward(states);
@@ -92,7 +92,7 @@ public sealed unsafe partial class FusedEngine
             _input.Release();
             if (i != microBatches - 1) continue;
             _offload.BeforeUpdate();
-            UploadScalars(_update.Scalars(learningRate: 0, Step + 1));
+            _update.QueueBegin(learningRate: 0, Step + 1);
             QueueUpdate();
             _buffers.Flat.HasGradient = false;
             _buffers.Flat.Moments.Updated();

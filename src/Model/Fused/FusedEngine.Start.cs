@@ -44,7 +44,7 @@ public sealed unsafe partial class FusedEngine
             throw new NotSupportedException($"torch.precision = fp8 needs compute capability 8.9 or more, {_device.Name} has {_device.ComputeCapability.Major}.{_device.ComputeCapability.Minor}: set torch.precision = bf16");
         (_memoryBefore, var total) = CudaDevice.Memory();
         _available = total - _memoryBefore;
-        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute, options.Adapters?.Lora);
+        _needs = new MemoryNeeds(_shape, _layout, _optimizer, options.Precision, options.Tokens, _device.Multiprocessors, options.WideResidual, options.Offload, options.Recompute, options.Adapters?.Lora, options.UpdateSlots);
         if (options.Adapters is { Lora.Dropout: > 0 and var dropout })
             throw new NotSupportedException(FormattableString.Invariant($"the fused engine trains adapters without dropout, and training.lora.dropout is {dropout}: set it to 0, or torch.engine = reference"));
         Offloading.Require(options, _optimizer);
@@ -69,10 +69,10 @@ public sealed unsafe partial class FusedEngine
             _muonProducts = new MatrixProducts(_device, CublasLt.BFloat16, options.Deterministic, options.KernelCache); // Muon's iteration needs bf16's range
         _update = new FusedOptimizer(_buffers.Adapters?.Parameters ?? _layout, optimizer, _buffers.Flat, _device, _kernels, _buffers.Arena, _buffers.ArenaBytes,
             _muonProducts ?? _products, scalesLoss: half);
-        if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8);
+        if (_host is not null) _offload = new Offloading(_device, _kernels, _layout, _buffers, _update, options.Precision == Precision.Float8, options.UpdateSlots);
         if (_offload is null && (_frozenHome != 0 || options.Recompute == Recomputation.Host)) _passLanes = new CudaLanes(_device, _kernels);
         _passes = new FusedPasses(_shape, _layout, _buffers.Plan, _buffers, _kernels, _products, _attention, _timer, NewResidency(), NewAdapterPasses());
-        _input = new InputStaging(_device, _buffers, model);
+        _input = new InputStaging(_device, _kernels, _buffers, model);
         _graphs = new PassGraphs(_device, _shape, _buffers, _passes, _attention, _offload?.Layers);
         _hostScalars = _device.AllocatePinned(StepScalars.Bytes);
         Parameters = [.. TrainedParameters()];
@@ -226,7 +226,7 @@ public sealed unsafe partial class FusedEngine
     // Loads the update's kernels and plans its products, before anything is there that it could change.
     private void WarmUpdate()
     {
-        UploadScalars(new StepScalars { FirstCorrection = 1, SecondCorrection = 1 });
+        _update.QueueBegin(learningRate: 0, step: 1);
         QueueUpdate();
         _device.Synchronize();
     }

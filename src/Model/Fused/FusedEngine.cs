@@ -87,12 +87,12 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
         _capture = null;
         _homeCapture?.Settle();
         _offload?.BeforeUpdate();
-        UploadScalars(_update.Scalars(learningRate, Step + 1));
+        _update.QueueBegin(learningRate, Step + 1);
         if (_offload is null) _updateGraph!.Launch();
         else QueueUpdate();
         _buffers.Flat.HasGradient = false;
         _buffers.Flat.Moments.Updated();
-        var scalars = ReadScalars();
+        var scalars = _offload is null ? ReadScalars() : AwaitScalars(_offload);
         var finite = scalars.Finite != 0;
         if (finite) Step++;
         if (_lossScale is not null) _lossScale = new(scalars.LossScale, (int)scalars.GoodSteps);
@@ -167,31 +167,28 @@ public sealed unsafe partial class FusedEngine : ITrainingEngine
     private void QueueUpdate()
     {
         if (_offload is null) _update.Queue(_timer.Lap);
-        else _offload.QueueUpdate(_timer.Lap);
+        else _offload.QueueUpdate(_timer.Lap, QueueScalars);
         _passes.RoundWeights();
     }
 
-    private void Upload(MicroBatch batch, int microBatches)
-    {
-        var (documents, predicted) = _input.Upload(batch);
-        _graphs.MakeRoom(documents);
-        // A token's weight in the mean loss and its gradient; where nothing is predicted there is nothing to weigh.
-        var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
-        *_input.Scalar = weight;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.LossWeight, (nint)_input.Scalar, sizeof(float), _device.Stream), "upload the loss's weight");
-    }
+    private void Upload(MicroBatch batch, int microBatches) => _graphs.MakeRoom(_input.Upload(batch, microBatches));
 
-    private void UploadScalars(StepScalars scalars)
+    private void QueueScalars()
     {
-        *(StepScalars*)_hostScalars = scalars;
-        Check(cuMemcpyHtoDAsync_v2(_buffers.Flat.Scalars + StepScalars.UpdateOffset, _hostScalars + StepScalars.UpdateOffset, StepScalars.UpdateBytes, _device.Stream), "upload scalars");
+        Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Flat.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
+        Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
     }
 
     private StepScalars ReadScalars()
     {
-        Check(cuMemcpyDtoHAsync_v2(_hostScalars, _buffers.Flat.Scalars, StepScalars.Bytes, _device.Stream), "read the step's result");
-        Check(cuMemsetD32Async(_buffers.Loss, 0, 1, _device.Stream), "clear the loss");
+        QueueScalars();
         _device.Synchronize();
+        return *(StepScalars*)_hostScalars;
+    }
+
+    private StepScalars AwaitScalars(Offloading offload)
+    {
+        offload.Update.FinishNorm();
         return *(StepScalars*)_hostScalars;
     }
 

@@ -1,5 +1,6 @@
 using Streaming.Model.Adapters;
 using Streaming.Model.Engines;
+using Streaming.Model.Fused.Offload;
 
 namespace Streaming.Model.Fused;
 
@@ -14,9 +15,10 @@ namespace Streaming.Model.Fused;
 /// <param name="Offload">What of the training state lives in host memory.</param>
 /// <param name="Recompute">What the backward pass computes again.</param>
 /// <param name="Adapters">What is trained instead of the model; null trains that.</param>
+/// <param name="UpdateSlots">Rooms of device memory through which the optimiser's state travels; the more, the more of it comes in before it is needed.</param>
 public sealed record FusedEngineOptions(
     int Rows, int Tokens, int Device, bool Deterministic, string KernelCache, Precision Precision = Precision.BFloat16, bool WideResidual = false,
-    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, AdapterSet? Adapters = null)
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, AdapterSet? Adapters = null, int UpdateSlots = Offloading.LeastSlots)
 {
     /// <summary>Formats and optimiser in words: <c>bf16 with float32 residual stream and master weights, AdamW</c>.</summary>
     internal string Describe(OptimizerKind optimizer)

@@ -42,17 +42,11 @@ internal sealed class FusedOptimizer
         new MomentPlan(layout, kind).Ranges.FirstOrDefault(range => range.Rule == UpdateRule.Muon) is { } range
             ? new MuonPlan(layout, range, available).Bytes : 0;
 
-    /// <summary>What the step reads of the host: rates and corrections of one step.</summary>
+    /// <summary>Queues what the step needs of the host: rates and corrections.</summary>
     /// <param name="learningRate">Of the step.</param>
     /// <param name="step">Its number; the first is 1.</param>
-    public StepScalars Scalars(double learningRate, long step) => new()
-    {
-        LearningRate = (float)learningRate,
-        FirstCorrection = (float)(1.0 - Math.Pow(_options.Beta1, step)),
-        SecondCorrection = (float)Math.Sqrt(1.0 - Math.Pow(_options.Beta2, step)),
-        MaximumNorm = (float)_options.MaxGradientNorm,
-        Step = (uint)step,
-    };
+    public void QueueBegin(double learningRate, long step) => _kernels.Launch("begin_step", 1, 1, _buffers.Scalars, (float)learningRate,
+        (float)(1.0 - Math.Pow(_options.Beta1, step)), (float)Math.Sqrt(1.0 - Math.Pow(_options.Beta2, step)), (float)_options.MaxGradientNorm, (int)step);
 
     /// <summary>Norm, clipping, loss scale, update of all weights; the gradient is zero afterwards.</summary>
     /// <param name="lap">Takes the name of what was queued since it was called before.</param>

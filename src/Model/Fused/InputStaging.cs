@@ -9,33 +9,34 @@ namespace Streaming.Model.Fused;
 /// </summary>
 internal sealed unsafe class InputStaging
 {
-    private const int Slots = 4;
+    private const int Slots = 4, Block = 256, Piece = 16; // bytes that a thread takes
 
     private readonly CudaDevice _device;
+    private readonly IKernelQueue _kernels;
     private readonly FusedBuffers _buffers;
     private readonly EmbeddingPlan _embedding;
     private readonly nint[] _slots = new nint[Slots], _events = new nint[Slots];
     private int _slot;
 
-    public InputStaging(CudaDevice device, FusedBuffers buffers, MistralConfig model)
+    public InputStaging(CudaDevice device, IKernelQueue kernels, FusedBuffers buffers, MistralConfig model)
     {
-        (_device, _buffers) = (device, buffers);
+        (_device, _kernels, _buffers) = (device, kernels, buffers);
         _embedding = new EmbeddingPlan(model.VocabularySize, buffers.Positions, model.PadTokenId);
         for (var i = 0; i < Slots; i++)
         {
-            _slots[i] = device.AllocatePinned(buffers.Input.Bytes + ScalarBytes);
+            _slots[i] = device.AllocatePinned(buffers.Input.Bytes);
             Check(cuEventCreate(out _events[i], 0), "create an event");
         }
     }
 
-    private const int ScalarBytes = 16;
-
-    /// <summary>Host memory of the current slot for a number that is uploaded apart.</summary>
-    public float* Scalar => (float*)(_slots[_slot] + _buffers.Input.Bytes);
-
-    /// <summary>Queues the upload of token ids, labels, the embedding's plan and the documents' boundaries; rows that are absent predict nothing.</summary>
-    /// <returns>Documents, absent rows included, and tokens that are predicted and count.</returns>
-    public (int Documents, int Predicted) Upload(MicroBatch batch)
+    /// <summary>
+    /// Queues the upload of token ids, labels, the embedding's plan, the documents' boundaries and a token's weight in the loss; rows that
+    /// are absent predict nothing.
+    /// </summary>
+    /// <param name="batch">The micro-batch.</param>
+    /// <param name="microBatches">Micro-batches a step, over which the loss is a mean.</param>
+    /// <returns>Documents, absent rows included.</returns>
+    public int Upload(MicroBatch batch, int microBatches)
     {
         if (batch.Columns != _buffers.RowTokens || batch.Tokens.Length > _buffers.Positions)
             throw new ArgumentException($"the engine was made for up to {_buffers.Positions / _buffers.RowTokens} rows of {_buffers.RowTokens} tokens and was given {batch.Rows} of {batch.Columns}", nameof(batch));
@@ -61,8 +62,11 @@ internal sealed unsafe class InputStaging
         Write(input.JoinBegin, _embedding.JoinBegin);
         Write(input.JoinToken, _embedding.JoinToken);
         Write(input.Counts, _embedding.Counts);
-        Check(cuMemcpyHtoDAsync_v2(_buffers.InputBase, _slots[_slot], (nuint)input.Bytes, _device.Stream), "upload tokens");
-        return (documents, predicted);
+        // Where nothing is predicted there is nothing to weigh.
+        var weight = predicted == 0 ? 0.0f : 1.0f / ((float)predicted * microBatches);
+        var pieces = input.Bytes / Piece;
+        _kernels.Launch("take_micro_batch", (pieces + Block - 1) / Block, Block, _buffers.InputBase, _slots[_slot], pieces, _buffers.Flat.Scalars, weight);
+        return documents;
     }
 
     /// <summary>Everything that reads the current slot is queued.</summary>

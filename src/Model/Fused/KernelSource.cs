@@ -7,7 +7,7 @@ public static class KernelSource
 {
     /// <summary>One translation unit that needs no header.</summary>
     public static string Text { get; } =
-        Read("common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu");
+        Read("common.cuh", "embedding.cu", "rms_norm.cu", "rotary.cu", "swiglu.cu", "classifier.cu", "optimizer.cu", "adamw_8bit.cu", "muon.cu", "scaling.cu", "wide_residual.cu", "transfer.cu");
 
     /// <summary>Macro definitions, <c>NAME=value</c>, in a fixed order.</summary>
     /// <param name="shape">The model.</param>

@@ -16,9 +16,10 @@ namespace Streaming.Model.Fused;
 /// <param name="Offload">What of the state lives in host memory.</param>
 /// <param name="Recompute">What the backward pass computes again.</param>
 /// <param name="Lora">Adapters that are trained instead of the model.</param>
+/// <param name="UpdateSlots">Rooms through which the optimiser's state travels where it lives in host memory.</param>
 public sealed record MemoryNeeds(
     FusedShape Shape, ParameterLayout Layout, OptimizerKind Optimizer, Precision Precision, int Tokens, int Multiprocessors, bool WideResidual = false,
-    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, LoraOptions? Lora = null)
+    OffloadLevel Offload = OffloadLevel.None, Recomputation Recompute = Recomputation.None, LoraOptions? Lora = null, int UpdateSlots = Offloading.LeastSlots)
 {
     private readonly AdapterLayout? _adapters = Lora is null ? null : new AdapterLayout(Shape, Lora);
 
@@ -28,13 +29,22 @@ public sealed record MemoryNeeds(
     /// <summary>Weights, master weights, gradients and moments.</summary>
     public long ParameterBytes => _adapters is not null ? FrozenWeights.Predict(Layout, Precision == Precision.Float16, StreamsFrozen) + AdapterBytes :
         FlatBuffers.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) + (Precision == Precision.Float8 ? 2 * Layout.Count : 0)
-        + Offloading.Predict(Offload);
+        + (Offload == OffloadLevel.Optimizer ? UpdateSlots * Offloading.SlotBytes : 0);
 
     /// <summary>Weights, gradients and moments of the adapters.</summary>
     public long AdapterBytes => _adapters is null ? 0 : FlatBuffers.Predict(_adapters.Parameters, OptimizerKind.AdamW, Precision == Precision.Float16);
 
     /// <summary>Page-locked host memory.</summary>
     public long HostBytes => _adapters is null ? HostState.Predict(Layout, Optimizer, Precision == Precision.Float16, Offload) : FrozenWeights.PredictHost(Layout, StreamsFrozen);
+
+    /// <summary>What comes in, and goes out again, in every update where the optimiser's state lives in host memory: the lower halves of the weights, the moments.</summary>
+    public long TravellingBytes => Layout.Count * FlatBuffers.LowBytesFor(Precision == Precision.Float16) + new MomentPlan(Layout, Optimizer).Bytes;
+
+    /// <summary>With as many rooms for travelling state as fit into so many bytes beside the rest of the run: what is free is of no other use.</summary>
+    public MemoryNeeds FilledUp(long available, int rows) => Offload != OffloadLevel.Optimizer ? this : this with
+    {
+        UpdateSlots = UpdateSlots + (int)(Math.Clamp(available - Bytes(rows), 0, TravellingBytes / Offloading.MostReadAhead) / Offloading.SlotBytes),
+    };
 
     /// <summary>Likewise, for what layers keep of micro-batches of so many rows.</summary>
     public long HostActivationBytes(int rows) => Recompute == Recomputation.Host ? StreamedActivations.HostBytes(Activations(rows), Shape.Layers) : 0;

@@ -14,7 +14,4 @@ internal struct StepScalars
     public const int Bytes = 64;
 
     public const int LossWeightOffset = 4, LossOffset = 28, GoodStepsOffset = 44;
-
-    /// <summary>What the host writes before each update, from <see cref="LearningRate"/> to <see cref="Step"/>.</summary>
-    public const int UpdateOffset = 8, UpdateBytes = 20;
 }

@@ -182,6 +182,24 @@ public sealed class FailureRowsSpec : IDisposable
         Assert.Equal(20, Checkpoint.Open(Path.Combine(_folder, "checkpoints", "latest")).Training.Step);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stop_gives_up_the_checkpoint_under_way_for_the_last_one_unless_it_is_the_best(bool isBest)
+    {
+        var options = Options(_folder, 1_000_000, "slow-checkpoint@4");
+        await using var run = await HostedRun.StartAsync(options with { Evaluation = options.Evaluation with { EvalSteps = isBest ? 4 : 0 } });
+        await run.SeeAsync(happened => happened is TrainerProtocol.StepCompleted { Step: 6 });
+        run.Run.RequestStop(StopSignal.Terminate);
+        Assert.IsType<RunOutcome.Stopped>(await run.EndAsync());
+        var last = run.Steps.Last().Step;
+        Assert.Equal(isBest ? [4, last] : [last], run.Events.OfType<CheckpointProtocol.Written>().Select(written => written.Step));
+        Assert.Equal(isBest, Directory.Exists(TinyRun.Checkpoint(_folder, 4)));
+        Assert.Equal(!isBest, run.Events.OfType<RunProtocol.Noticed>().Any(noticed => noticed.Sentence.Contains("step 4 is given up", StringComparison.Ordinal)));
+        Assert.Equal(last, Checkpoint.Open(Path.Combine(_folder, "checkpoints", "latest")).Training.Step);
+        Assert.Empty(Directory.GetDirectories(Path.Combine(_folder, "checkpoints"), ".*"));
+    }
+
     [Fact]
     public async Task A_checkpoint_is_written_when_its_time_has_come()
     {

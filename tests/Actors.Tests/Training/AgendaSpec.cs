@@ -58,6 +58,17 @@ public sealed class AgendaSpec
         }
     }
 
+    [Theory]
+    [InlineData(0, 500, Work.AwaitHeldOut)]
+    [InlineData(0, 0, Work.Step)]
+    public void A_run_that_is_to_be_compared_waits_however_far_the_evaluation_is(long step, long evalSteps, object next)
+    {
+        var options = Options(maxSteps: 1000, evalSteps: evalSteps);
+        var agenda = new Agenda(options with { Checkpoints = options.Checkpoints with { RecordTokens = true } }, step);
+        agenda.Begin(lastEvaluation: null, hasHeldOut: false);
+        Assert.Equal(next, agenda.Next);
+    }
+
     [Fact]
     public void A_stop_does_not_wait_for_held_out_text()
     {

@@ -49,7 +49,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         using var first = new ReferenceEngine(TinyModels.Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float16, new RandomWeights(TinyModels.Config, 1));
         first.LossScale = new LossScaling(1024, 1234);
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
-        store.Write(EngineSnapshot.Take(first), State(1), tokenizer: null);
+        store.Write(EngineSnapshot.Take(first), State(1), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
 
         using var second = new ReferenceEngine(TinyModels.Config, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float16, new RandomWeights(TinyModels.Config, 2));
         store.FindNewestWhole().Newest!.RestoreInto(second);
@@ -59,7 +59,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         using var wide = NewEngine();
         store.FindNewestWhole().Newest!.RestoreInto(wide);
         Assert.Null(wide.LossScale);
-        store.Write(EngineSnapshot.Take(wide), State(2), tokenizer: null);
+        store.Write(EngineSnapshot.Take(wide), State(2), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
         store.FindNewestWhole().Newest!.RestoreInto(second);
         Assert.Equal(new LossScaling(1024, 1234), second.LossScale);
     }
@@ -73,7 +73,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         using (var first = NewEngine())
         {
             Train(first, 0, 5);
-            CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(first), State(5), tokenizer: null);
+            CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(first), State(5), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
         }
         using var second = NewEngine(seed: 99);
         var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
@@ -91,7 +91,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         var tokenizer = Path.Combine(_run.FullName, "some.model");
         File.WriteAllBytes(tokenizer, [1, 2, 3]);
 
-        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(1234), tokenizer);
+        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(1234), tokenizer, givenUp: TestContext.Current.CancellationToken);
 
         var checkpoint = Checkpoint.Open(Folder("latest"));
         Assert.EndsWith("step-00001234", Path.GetFullPath(Directory.ResolveLinkTarget(Folder("latest"), true)!.FullName));
@@ -119,8 +119,8 @@ public sealed class CheckpointStoreSpec : IDisposable
     {
         using var engine = NewEngine();
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
-        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
-        store.Write(EngineSnapshot.Take(engine), State(20), tokenizer: null);
+        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
+        store.Write(EngineSnapshot.Take(engine), State(20), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
         var path = Path.Combine(Folder("step-00000020"), file);
         var bytes = File.ReadAllBytes(path);
         switch (damage)
@@ -152,7 +152,7 @@ public sealed class CheckpointStoreSpec : IDisposable
     public void A_run_directory_of_another_model_is_refused()
     {
         using var engine = NewEngine();
-        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
+        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
 
         var exception = Assert.Throws<CheckpointException>(() => CheckpointStore.Open(_run.FullName, TinyModels.Config with { LayerCount = 3 }));
 
@@ -165,7 +165,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         using var engine = NewEngine();
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
         foreach (var step in new[] { 100, 200, 150 })
-            store.Write(EngineSnapshot.Take(engine), State(step), tokenizer: null);
+            store.Write(EngineSnapshot.Take(engine), State(step), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
 
         Assert.Equal(150, store.FindNewestWhole().Newest!.Training.Step);
         Assert.Equal([Folder("step-00000100")], store.Prune(2));
@@ -179,10 +179,10 @@ public sealed class CheckpointStoreSpec : IDisposable
     {
         using var engine = NewEngine();
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
-        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null);
+        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
         var snapshot = EngineSnapshot.Take(engine);
         Train(engine, 0, 1);
-        store.Write(EngineSnapshot.Take(engine, reuse: snapshot), State(10), tokenizer: null);
+        store.Write(EngineSnapshot.Take(engine, reuse: snapshot), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
         Directory.CreateDirectory(Folder(".aside-interrupted"));
 
         var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
@@ -194,6 +194,28 @@ public sealed class CheckpointStoreSpec : IDisposable
         Assert.Equal(1, restored.Step);
     }
 
+    [Theory]
+    [InlineData("optimizer.safetensors")]
+    [InlineData("state.json")]
+    [InlineData("step-00000020")]
+    public void One_that_is_given_up_leaves_nothing_behind(string when)
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken);
+        using var unwanted = new CancellationTokenSource();
+        var slow = store.With(beforeWriting: (_, path) =>
+        {
+            if (Path.GetFileName(path) == when)
+                unwanted.Cancel();
+        });
+
+        Assert.Throws<OperationCanceledException>(() => slow.Write(EngineSnapshot.Take(engine), State(20), tokenizer: null, givenUp: unwanted.Token));
+
+        Assert.Equal(["latest", "step-00000010"], Directory.GetFileSystemEntries(Folder("")).Select(Path.GetFileName).Order());
+        Assert.Equal(10, store.FindNewestWhole().Newest!.Training.Step);
+    }
+
     [Fact]
     public void A_folder_that_cannot_be_written_costs_one_sentence()
     {
@@ -201,7 +223,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
         File.WriteAllText(Path.Combine(_run.FullName, "checkpoints"), "in the way");
 
-        var exception = Assert.Throws<CheckpointException>(() => store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null));
+        var exception = Assert.Throws<CheckpointException>(() => store.Write(EngineSnapshot.Take(engine), State(10), tokenizer: null, givenUp: TestContext.Current.CancellationToken));
 
         Assert.StartsWith($"checkpoint {Folder("step-00000010")} could not be written: ", exception.Message);
     }

@@ -128,10 +128,7 @@ public sealed class FusedOptimizerSpec
         public StepScalars Step(float[][] gradients, double rate, int step)
         {
             for (var i = 0; i < gradients.Length; i++) _bench.Device.Upload<float>(_buffers.Gradient(_layout.Entries[i].Offset), gradients[i]);
-            var scalars = _optimizer.Scalars(rate, step);
-            var update = new[] { scalars.LearningRate, scalars.FirstCorrection, scalars.SecondCorrection, scalars.MaximumNorm, BitConverter.UInt32BitsToSingle(scalars.Step) };
-            _bench.Device.Upload<float>(_buffers.Scalars + StepScalars.UpdateOffset, update);
-            Assert.Equal(StepScalars.UpdateBytes, update.Length * sizeof(float));
+            _optimizer.QueueBegin(rate, step);
             _optimizer.Queue(_ => { });
             _buffers.Moments.Updated();
             var result = new StepScalars[1];

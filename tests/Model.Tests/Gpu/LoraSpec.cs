@@ -143,7 +143,7 @@ public sealed class LoraSpec
         try
         {
             var state = new TrainingState { Step = 4, TokensSeen = 0, Cursor = JsonSerializer.SerializeToElement(0), Seed = 1 };
-            Checkpoint.Open(CheckpointStore.Open(folder, Config).Write(whole.Capture(), state, null)).RestoreInto(resumed);
+            Checkpoint.Open(CheckpointStore.Open(folder, Config).Write(whole.Capture(), state, null, givenUp: TestContext.Current.CancellationToken)).RestoreInto(resumed);
         }
         finally
         {

@@ -92,7 +92,7 @@ public sealed class OffloadSpec
         {
             var store = CheckpointStore.Open(folder, Config);
             var state = new TrainingState { Step = 5, TokensSeen = 0, Cursor = System.Text.Json.JsonSerializer.SerializeToElement(0), Losses = [], Seed = 1 };
-            Checkpoint.Open(store.Write(EngineSnapshot.Take(whole), state, null)).RestoreInto(resumed);
+            Checkpoint.Open(store.Write(EngineSnapshot.Take(whole), state, null, givenUp: TestContext.Current.CancellationToken)).RestoreInto(resumed);
         }
         finally
         {

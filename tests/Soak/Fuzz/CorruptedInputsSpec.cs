@@ -93,7 +93,7 @@ public sealed class CorruptedInputsSpec : IDisposable
         LibtorchRuntime.Load();
         using var engine = new ReferenceEngine(s_small, new OptimizerOptions(), Devices.Parse("cpu"), Precision.Float32, new RandomWeights(s_small, 1));
         var state = new TrainingState { Step = 3, TokensSeen = 9, Cursor = JsonSerializer.SerializeToElement(new { a = 1 }), Losses = [1f], GradientNorms = [1f] };
-        var folder = CheckpointStore.Open(_folder, s_small).Write(EngineSnapshot.Take(engine), state, null);
+        var folder = CheckpointStore.Open(_folder, s_small).Write(EngineSnapshot.Take(engine), state, null, givenUp: TestContext.Current.CancellationToken);
         string[] names = ["model.safetensors", "optimizer.safetensors", "config.json", "state.json", "SHA256SUMS"];
         for (var seed = 0; seed < SoakLength.Fuzz; seed++)
         {

@@ -96,6 +96,9 @@ internal sealed class StreamedUpdate
     /// <summary>The forward pass waits for the output matrix, and with it for everything.</summary>
     public void AwaitClassifier() => _lanes.Wait(_classifier, Lane.Compute);
 
+    /// <summary>The calling thread waits for what was queued in <see cref="Lane.Compute"/> before the last step.</summary>
+    public void FinishNorm() => _lanes.Finish(_normed);
+
     /// <summary>The calling thread waits until the last step's state is at home.</summary>
     public void Finish() => _lanes.Finish(_home);
 

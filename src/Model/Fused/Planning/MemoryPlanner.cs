@@ -35,7 +35,8 @@ public sealed record Machine(string Name, int Multiprocessors, long DeviceBytes,
 /// <param name="HostBytes">Peak host memory of the process.</param>
 /// <param name="StepSeconds">Of one step.</param>
 /// <param name="WhyNot">Why the engine does not compute it; null where it does.</param>
-public sealed record MemoryLevel(OffloadLevel Offload, Recomputation Recompute, long DeviceBytes, long HostBytes, double StepSeconds, string? WhyNot)
+/// <param name="UpdateSlots">Rooms for the optimiser's state as it travels.</param>
+public sealed record MemoryLevel(OffloadLevel Offload, Recomputation Recompute, long DeviceBytes, long HostBytes, double StepSeconds, string? WhyNot, int UpdateSlots)
 {
     public bool Fits(Machine machine) => WhyNot is null && DeviceBytes <= machine.DeviceBytes && HostBytes <= machine.HostBytes;
 }
@@ -45,6 +46,9 @@ public sealed class MemoryPlanner
 {
     // What the process takes of host memory beside the state, as measured: runtime, libtorch, CUDA.
     private const long ProcessBytes = 820L << 20;
+
+    // Of the device memory, what is used up at most where more use of it only saves time: a prediction may be a little short.
+    private const double UsedUp = 0.95;
 
     private readonly Machine _machine;
 
@@ -68,9 +72,10 @@ public sealed class MemoryPlanner
 
         MemoryLevel Of(OffloadLevel offload, Recomputation recompute)
         {
-            var needs = new MemoryNeeds(shape, layout, optimizer, options.Precision, options.Tokens, machine.Multiprocessors, options.WideResidual, offload, recompute, options.Adapters?.Lora);
+            var needs = new MemoryNeeds(shape, layout, optimizer, options.Precision, options.Tokens, machine.Multiprocessors, options.WideResidual, offload, recompute, options.Adapters?.Lora)
+                .FilledUp((long)(UsedUp * machine.DeviceBytes), options.Rows);
             return new(offload, recompute, needs.Bytes(options.Rows), ProcessBytes + Math.Max(needs.HostBytes, firstWeights) + needs.HostActivationBytes(options.Rows) + largest,
-                new StepTime(needs, options.Rows, microBatches, machine.Rates).Seconds, Offloading.WhyNot(options with { Offload = offload, Recompute = recompute }, optimizer));
+                new StepTime(needs, options.Rows, microBatches, machine.Rates).Seconds, Offloading.WhyNot(options with { Offload = offload, Recompute = recompute }, optimizer), needs.UpdateSlots);
         }
     }
 
@@ -80,14 +85,16 @@ public sealed class MemoryPlanner
     /// <summary>The fastest that fits.</summary>
     /// <param name="offload">What may be offloaded; null is for the planner to say.</param>
     /// <param name="recompute">What may be computed again; null is for the planner to say.</param>
+    /// <param name="tolerance">The part of the device memory by which a prediction may be beyond it.</param>
     /// <exception cref="HostMemoryException">Nothing fits into host memory.</exception>
     /// <exception cref="OutOfDeviceMemoryException">Nothing fits into device memory.</exception>
-    public MemoryLevel Choose(OffloadLevel? offload, Recomputation? recompute)
+    public MemoryLevel Choose(OffloadLevel? offload, Recomputation? recompute, double tolerance = 0)
     {
+        var machine = _machine with { DeviceBytes = (long)((1 + tolerance) * _machine.DeviceBytes) };
         var allowed = Levels.Where(level => (offload is null || level.Offload == offload) && (recompute is null || level.Recompute == recompute)).ToArray();
         var possible = allowed.Where(level => level.WhyNot is null).ToArray();
         if (possible.Length == 0) throw new NotSupportedException(allowed[0].WhyNot);
-        if (possible.Where(level => level.Fits(_machine)).MinBy(level => level.StepSeconds) is { } fastest) return fastest;
+        if (possible.Where(level => level.Fits(machine)).MinBy(level => level.StepSeconds) is { } fastest) return fastest;
         var smallest = possible.Where(level => level.HostBytes <= _machine.HostBytes).MinBy(level => level.DeviceBytes);
         if (smallest is null)
         {

@@ -44,7 +44,7 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
         return _shape.Layers * (forward + backward) + (1 + BackwardProducts) * Classifier + 2 * classifier / rates.In + gradient * classifier / rates.Out;
     }
 
-    private double Update => (needs.Lora is null ? StateBytes(withGradient: true) : needs.AdapterBytes) * 2 / rates.DeviceMemory;
+    private double Update => (needs.Lora is null ? Traffic(6) : needs.AdapterBytes) * 2 / rates.DeviceMemory;
 
     private double Classifier => 2.0 * _positions * _shape.Hidden * _shape.VocabularyPadded / ProductRate + 1.3 * _positions * _shape.VocabularyPadded / rates.DeviceMemory;
 
@@ -81,11 +81,9 @@ public sealed class StepTime(MemoryNeeds needs, int rows, int microBatches, Mach
     // Pieces come in one way and go out the other at once; the next forward pass waits only for what it has come to, and the copy of the
     // weights is not waited for.
     private double Exposed(double forward) =>
-        Math.Max(0, Math.Max(Traffic(0) / rates.In, Traffic(0) / rates.Out) - Offloading.Slots * Offloading.SlotBytes / rates.In - forward * 0.9);
+        Math.Max(0, Math.Max(Traffic(0) / rates.In, Traffic(0) / rates.Out) - needs.UpdateSlots * Offloading.SlotBytes / rates.In - forward * 0.9);
 
     // Bytes of the state that travel one way, with so many a parameter beside the lower half and the moments.
-    private double Traffic(int beside) => StateBytes(withGradient: false) + (double)beside * needs.Layout.Count;
+    private double Traffic(int beside) => needs.TravellingBytes + (double)beside * needs.Layout.Count;
 
-    private double StateBytes(bool withGradient) => (double)needs.Layout.Count * (FlatBuffers.LowBytesFor(needs.Precision == Precision.Float16) + (withGradient ? 6 : 0))
-        + new MomentPlan(needs.Layout, needs.Optimizer).Bytes;
 }

@@ -54,9 +54,7 @@ internal sealed class OffloadMachine : IDisposable
     {
         foreach (var gradient in gradients) Accumulate(gradient, weights);
         Update?.AwaitUpdate(Lane.Compute);
-        var scalars = _optimizer.Scalars(rate, step);
-        float[] update = [scalars.LearningRate, scalars.FirstCorrection, scalars.SecondCorrection, scalars.MaximumNorm, BitConverter.UInt32BitsToSingle(scalars.Step)];
-        Compute(() => _bench.Device.Upload<float>(_buffers.Scalars + StepScalars.UpdateOffset, update));
+        _optimizer.QueueBegin(rate, step);
         var result = new StepScalars[1];
         if (Update is null) _optimizer.Queue(_ => { });
         else

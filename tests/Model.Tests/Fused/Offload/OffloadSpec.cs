@@ -160,18 +160,20 @@ public sealed class OffloadSpec
         snapshot.Release();
     }
 
-    [Fact]
-    public void State_comes_in_ahead_of_the_next_step_and_goes_out_behind_the_last()
+    [Theory]
+    [InlineData(3)]
+    [InlineData(6)]
+    public void State_comes_in_ahead_of_the_next_step_and_goes_out_behind_the_last(int slots)
     {
         using var bench = new KernelBench("emulator");
-        using var machine = new OffloadMachine(bench, Shape(tied: false), OptimizerKind.AdamW, OffloadLevel.Optimizer, 1, slots: 3);
+        using var machine = new OffloadMachine(bench, Shape(tied: false), OptimizerKind.AdamW, OffloadLevel.Optimizer, 1, slots);
         var weights = Draw(bench, machine, 0.02);
         machine.Fill(weights);
         machine.Step([Draw(bench, machine, 1)], Rate, 1, weights);
         machine.Lanes.FinishAll();
         var pieces = machine.Lanes.Done.Count(work => work == "Update: update");
         Assert.True(pieces > 6, $"{pieces} pieces");
-        Assert.Equal(pieces + 3, machine.Lanes.Done.Count(work => work == "In: state in"));
+        Assert.Equal(pieces + slots, machine.Lanes.Done.Count(work => work == "In: state in"));
         Assert.Equal(pieces, machine.Lanes.Done.Count(work => work == "Out: state out"));
     }
 
