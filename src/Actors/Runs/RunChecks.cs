@@ -72,7 +72,7 @@ internal static class RunChecks
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file or a tokenizer.json", failure);
+            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message.TrimEnd('.')}): name a SentencePiece .model file or a tokenizer.json", failure);
         }
     }
 }

@@ -76,7 +76,7 @@ internal sealed class RunDirectory : IDisposable
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             throw new RunRefusedException(
-                $"run directory {full} cannot be written ({failure.Message}): name a folder that this user may write", failure);
+                $"run directory {full} cannot be written ({failure.Message.TrimEnd('.')}): name a folder that this user may write", failure);
         }
     }
 

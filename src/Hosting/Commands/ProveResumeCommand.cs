@@ -70,7 +70,7 @@ internal static class ProveResumeCommand
     }
 
     /// <summary>What an experiment needs; everything else is the user's.</summary>
-    private static string[] Overrides(long steps) =>
+    internal static string[] Overrides(long steps) =>
     [
         string.Create(CultureInfo.InvariantCulture, $"{Relative(Keys.MaxSteps)}={steps}"),
         $"{Relative(Keys.Resume)}=auto",

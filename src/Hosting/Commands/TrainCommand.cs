@@ -81,7 +81,7 @@ internal static class TrainCommand
         using var host = TrainHost.Build(
             settings, options, run, screen,
             [log, Report(screen, options), summary, new ResolvedConfiguration(settings), .. TensorBoard(settings, options)], observed);
-        using (StartTrace.Phase("host")) await StartAsync(host, screen).ConfigureAwait(false);
+        using (StartTrace.Phase("host")) await StartAsync(host, settings, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
         await observed.Task.ConfigureAwait(false);
         summary.Print(outcome);
@@ -96,13 +96,13 @@ internal static class TrainCommand
     private static IEnumerable<IRunObserver> TensorBoard(Settings settings, RunOptions options) =>
         settings.Get(Keys.TensorBoard) ? [new TensorBoardLog(options.Training.LoggingSteps, TimeProvider.System)] : [];
 
-    private static async Task StartAsync(IHost host, Screen screen)
+    private static async Task StartAsync(IHost host, Settings settings, Screen screen)
     {
         try
         {
             await host.StartAsync().ConfigureAwait(false);
         }
-        catch (Akka.Configuration.ConfigurationException mistake)
+        catch (Exception mistake) when (mistake is Akka.Configuration.ConfigurationException || (mistake is not UserErrorException && settings.Akka.Fields.Any(field => field.Key != "loglevel")))
         {
             throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
         }

@@ -77,18 +77,6 @@ public sealed class ProcessSpec : IDisposable
     }
 
     [Fact]
-    public async Task A_configuration_of_ones_own_in_the_runs_folder_is_not_overwritten()
-    {
-        var own = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "run")).FullName, "config.hocon");
-        await File.WriteAllTextAsync(own, "streaming.training.max-steps = 3 # mine\n", TestContext.Current.CancellationToken);
-        var run = Run("run", "training.max-steps=3");
-        Assert.Equal(ExitCodes.WrongUsage, await EndAsync(Start(run)));
-        Assert.Contains("holds a config.hocon of your own, which the run would overwrite", run.LastWords(), StringComparison.Ordinal);
-        Assert.Equal("streaming.training.max-steps = 3 # mine\n", await File.ReadAllTextAsync(own, TestContext.Current.CancellationToken));
-        Assert.Equal(["config.hocon"], Directory.GetFileSystemEntries(run.Folder).Select(Path.GetFileName));
-    }
-
-    [Fact]
     public async Task Systemd_is_told_that_the_daemon_is_up_alive_and_going()
     {
         var path = Path.Combine(_folder, "notify");
