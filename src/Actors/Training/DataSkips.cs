@@ -18,7 +18,16 @@ internal sealed class DataSkips
     /// <param name="Reason">What they had led to.</param>
     public readonly record struct Skip(long Batches, string Reason);
 
-    public bool Any => _before.Count > 0;
+    /// <summary>Whether there is something to leave out that a run at a step will come to.</summary>
+    public bool AnyBeyond(long step)
+    {
+        foreach (var before in _before.Keys)
+        {
+            if (before > step)
+                return true;
+        }
+        return false;
+    }
 
     /// <param name="path">The file; need not exist.</param>
     /// <param name="notice">Told where it cannot be read: nothing is left out then.</param>

@@ -112,7 +112,7 @@ internal sealed class TrainingSession : IDisposable
     /// <returns>False where it is to be trained on.</returns>
     public bool TrySkip(TokenBatch batch)
     {
-        if (!_skips.Any || !StepIsEmpty || _skips.Before(Step + 1) is var (batches, reason) && _skipped.Before(Step + 1) >= batches)
+        if (!_skips.AnyBeyond(Step) || !StepIsEmpty || _skips.Before(Step + 1) is var (batches, reason) && _skipped.Before(Step + 1) >= batches)
             return false;
         _skipped.Add(Step + 1, batch, reason);
         _consumed = batch.Cursor;
