@@ -41,6 +41,9 @@ public sealed class CheckpointStore
         return store;
     }
 
+    /// <summary>Room that a checkpoint of so many parameters takes on the disk: weights and two moments in float32, and a little more.</summary>
+    public static long BytesOf(long parameters) => parameters * EngineSnapshot.ValuesPerParameter * sizeof(float) + RoomForTheRest;
+
     /// <summary>The same checkpoints, with a disk that fails: for tests, and runs whose faults are planned.</summary>
     /// <param name="freeBytes">Free bytes when a step's checkpoint is written; null takes those of the disk.</param>
     /// <param name="beforeWriting">Called before each file of a step's checkpoint is written and before it is renamed, with its path; may throw.</param>
@@ -151,7 +154,7 @@ public sealed class CheckpointStore
 
     private void RequireRoom(string target, long step, EngineSnapshot snapshot)
     {
-        var needed = snapshot.ParameterCount * EngineSnapshot.ValuesPerParameter * sizeof(float) + RoomForTheRest;
+        var needed = BytesOf(snapshot.ParameterCount);
         if (!Directory.Exists(_folder))
         {
             Directory.CreateDirectory(_folder);
