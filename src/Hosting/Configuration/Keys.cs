@@ -264,7 +264,7 @@ internal static partial class Keys
         recipe: "gradient_checkpointing");
 
     public static readonly Key<long?> MemoryLimit = Add(new SizeKind(), "training.memory-limit", "none",
-        "Device memory that the run may take, 12GiB for example, libraries included; none: what is free on the card. What needs more is refused, or avoided where training.offload or training.recompute is auto.");
+        "Device memory that the run may take, 12GiB for example, libraries included; none: what is free on the card. What needs more is refused, or avoided where training.offload or training.recompute is auto. Where optimizer state is in host memory, some of what is free holds pieces of it that come in ahead.");
 
     public static readonly Key<double> Beta1 = Add(new NumberKind(0, 1, belowMaximum: true), "training.adam-beta1", "0.9",
         "AdamW: decay of the running mean of the gradient.",

@@ -30,7 +30,7 @@ public sealed class MemoryPlannerSpec
 
     /// <summary>Measured on an H100 80GB (docs/benchmarks): device memory in use since the engine was built, the process's largest resident size, seconds a step.</summary>
     [Theory]
-    [InlineData("338M", OptimizerKind.AdamW, 32, 8, OffloadLevel.None, Recomputation.None, 21.91, 2.25, 1.169)]
+    [InlineData("338M", OptimizerKind.AdamW, 32, 8, OffloadLevel.None, Recomputation.None, 21.91, 2.25, 1.164)]
     [InlineData("338M", OptimizerKind.AdamW, 32, 8, OffloadLevel.None, Recomputation.Layer, 10.82, 2.33, 1.362)]
     [InlineData("338M", OptimizerKind.AdamW, 32, 4, OffloadLevel.None, Recomputation.Host, 8.20, 4.94, 0.754)]
     [InlineData("338M", OptimizerKind.AdamW, 32, 8, OffloadLevel.Optimizer, Recomputation.None, 19.77, 4.98, 1.175)]
@@ -38,7 +38,7 @@ public sealed class MemoryPlannerSpec
     [InlineData("338M", OptimizerKind.AdamW, 8, 8, OffloadLevel.Parameters, Recomputation.Layer, 1.95, 6.31, 0.684)]
     [InlineData("338M", OptimizerKind.AdamW8Bit, 4, 8, OffloadLevel.Parameters, Recomputation.Layer, 1.29, 4.62, 0.546)]
     [InlineData("7B", OptimizerKind.AdamW8Bit, 8, 32, OffloadLevel.Optimizer, Recomputation.None, 72.83, 42.69, 19.30)]
-    [InlineData("7B", OptimizerKind.AdamW8Bit, 8, 8, OffloadLevel.Optimizer, Recomputation.Host, 43.71, 46.32, 6.478)]
+    [InlineData("7B", OptimizerKind.AdamW8Bit, 8, 8, OffloadLevel.Optimizer, Recomputation.Host, 50.65, 46.42, 6.560)]
     [InlineData("7B", OptimizerKind.AdamW, 8, 32, OffloadLevel.Optimizer, Recomputation.None, 74.84, 82.32, 20.33)]
     public void Predictions_are_what_was_measured(
         string model, OptimizerKind kind, int rows, int microBatches, OffloadLevel offload, Recomputation recompute, double device, double host, double seconds)
