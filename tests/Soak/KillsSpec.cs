@@ -1,3 +1,4 @@
+using Streaming.Hosting.Commands;
 using Streaming.Hosting.Proof;
 using Streaming.Hosting.Terminal;
 using Streaming.Tests;
@@ -22,8 +23,8 @@ public sealed class KillsSpec : IDisposable
         File.WriteAllText(model, File.ReadAllText(Path.Combine(ReferenceData.RepositoryRoot, "models", "mistral-sample", "config.json")));
         string[] settings =
         [
-            $"training.max-steps={steps}", "training.save-steps=2", "training.eval-steps=3", "training.eval-batches=1", "training.logging-steps=1", "run.record-tokens=true",
-            "metrics.enabled=false", "sample.prompt=\"\"", "data.block-size=16", "training.per-device-train-batch-size=2", $"model.config={model}", "data.shuffle-documents=20", "data.duplicates=web",
+            "training.save-steps=2", "training.eval-steps=3", "training.eval-batches=1", "data.block-size=16", "training.per-device-train-batch-size=2", $"model.config={model}",
+            "data.shuffle-documents=20", "data.duplicates=web", "log.format=json", "log.level=error", .. ProveResumeCommand.Overrides(steps),
         ];
         string[] arguments = [.. settings.SelectMany(setting => new[] { "--set", setting })];
         using var output = new StringWriter();

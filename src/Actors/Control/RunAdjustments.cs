@@ -36,6 +36,7 @@ internal sealed record RunAdjustments
             if (!File.Exists(path))
                 return new RunAdjustments();
             kept = JsonSerializer.Deserialize<RunAdjustments>(File.ReadAllBytes(path), s_format) ?? new RunAdjustments();
+            kept = kept with { Settings = kept.Settings ?? new Dictionary<string, Adjustment>() }; // a file that says null
         }
         catch (Exception failure) when (failure is JsonException or IOException or UnauthorizedAccessException)
         {
@@ -47,8 +48,12 @@ internal sealed record RunAdjustments
         {
             var adjustment = kept.Settings[setting.Name];
             var now = setting.Read(configured);
-            if (now != adjustment.Configured)
-                notice($"{setting.Name} = {setting.Write(now)}, as the configuration says by now, instead of {setting.Write(adjustment.Value)}, which was set while it said {setting.Write(adjustment.Configured)}");
+            if (adjustment.Value == now)
+                continue;
+            if (!setting.Allows(adjustment.Value))
+                notice(FormattableString.Invariant($"{path} says {setting.Name} = {adjustment.Value}, which is out of its range: {setting.Write(now)}, as configured"));
+            else if (now != adjustment.Configured)
+                notice($"{setting.Name} = {setting.Write(now)}, as the configuration says by now, instead of {setting.Write(adjustment.Value)}, which was set before");
             else
             {
                 notice($"{setting.Name} = {setting.Write(adjustment.Value)}, as was set while the run went on, instead of the configuration's {setting.Write(now)}");
@@ -77,7 +82,7 @@ internal sealed record RunAdjustments
         var settings = new Dictionary<string, Adjustment>(Settings);
         foreach (var (name, value) in values)
         {
-            if (value is { } number)
+            if (value is { } number && number != RunSetting.Named(name).Read(configured))
                 settings[name] = new Adjustment(number, RunSetting.Named(name).Read(configured));
             else
                 settings.Remove(name);
@@ -87,15 +92,5 @@ internal sealed record RunAdjustments
 
     /// <summary>Puts them on the disk, whole or not at all.</summary>
     /// <exception cref="IOException">The disk is full, say.</exception>
-    public void Save(string folder)
-    {
-        var path = Path.Combine(folder, FileName);
-        using (var aside = new FileStream(path + ".new", FileMode.Create, FileAccess.Write))
-        {
-            JsonSerializer.Serialize(aside, this, s_format);
-            aside.Flush(flushToDisk: true);
-        }
-        File.Move(path + ".new", path, overwrite: true);
-        DurableFiles.SyncFolder(folder);
-    }
+    public void Save(string folder) => DurableFiles.Write(Path.Combine(folder, FileName), JsonSerializer.SerializeToUtf8Bytes(this, s_format));
 }

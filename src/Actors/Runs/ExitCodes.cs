@@ -22,6 +22,6 @@ public static class ExitCodes
     /// <summary>No step was taken for too long (the code of <c>timeout(1)</c>); as <see cref="TryAgain"/>.</summary>
     public const int NoProgress = 124;
 
-    /// <summary>Stopped by a signal, as a shell reports it: 130 for Ctrl-C, 143 for SIGTERM.</summary>
+    /// <summary>Stopped by a signal, as a shell reports it: 129 for SIGHUP, 130 for Ctrl-C, 143 for SIGTERM.</summary>
     public static int StoppedBy(int signal) => 128 + signal;
 }

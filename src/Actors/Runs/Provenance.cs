@@ -19,40 +19,62 @@ public static class Provenance
     /// <param name="materializer">Runs the text path.</param>
     /// <param name="cancellation">Ends it early.</param>
     /// <returns>The step's micro-batches, each with its documents.</returns>
-    /// <exception cref="SourceException">The text is not there any more, is another, or has no such step.</exception>
+    /// <exception cref="SourceException">The run has no such step, or the text is not there any more, is another, or is configured otherwise than it was.</exception>
     public static async Task<IReadOnlyList<TokenBatch>> OfStepAsync(
         string run, PipelineOptions data, int batchesPerStep, long step, IMaterializer materializer, CancellationToken cancellation = default)
     {
-        var begin = Candidates(run).Where(candidate => candidate.Step < step && candidate.IsReadable).MaxBy(candidate => candidate.Step) ?? new Candidate(0, null, null);
+        var candidates = Candidates(run).ToList();
+        var taken = Math.Max(LastStep(run), candidates.Select(candidate => candidate.Step).DefaultIfEmpty().Max());
+        if (step > taken)
+            throw new SourceException($"the run has taken {taken} steps, and step {step} is not among them.");
+        var begin = candidates.Where(candidate => candidate.Step < step && candidate.IsReadable).MaxBy(candidate => candidate.Step) ?? new Candidate(0, null, null);
+        var end = candidates.Where(candidate => candidate.Step >= step && candidate.Shape is not null).MinBy(candidate => candidate.Step);
+        var shape = end?.Shape ?? new StepShape(batchesPerStep, data.Rows, data.BlockSize);
         // The text itself, not its cache: the first epoch is the same, and the run may be writing the cache just now.
         var options = data with
         {
             RecordDocuments = true,
             TokenCache = null,
+            Rows = shape.Rows,
+            BlockSize = shape.BlockSize,
             Sources = [.. data.Sources.Select(source => source with { Cleaning = source.Cleaning is { } rules ? rules with { RejectedFile = null } : null })],
         };
-        var cursor = begin.Cursor is { } stored ? stored with { Text = stored.Text with { CachedBlock = null } } : null;
-        using var text = BatchStream.Start(options, Split.Train, materializer, cursor, stateFolder: begin.StateFolder);
+        var cursorBefore = begin.Cursor is { } stored ? stored with { Text = stored.Text with { CachedBlock = null } } : null;
+        using var text = BatchStream.Start(options, Split.Train, materializer, cursorBefore, stateFolder: begin.StateFolder);
         var skipped = ReadSkips(run);
-        for (var at = begin.Step + 1; ; at++)
+        List<TokenBatch> found = [];
+        for (var at = begin.Step + 1; at <= Math.Max(step, end?.Step ?? 0); at++)
         {
             for (var left = skipped.GetValueOrDefault(at); left > 0; left--)
                 text.Recycle(await NextAsync(text, at, cancellation).ConfigureAwait(false));
-            var batches = new List<TokenBatch>();
-            for (var index = 0; index < batchesPerStep; index++)
+            PipelineCursor? cursor = null;
+            for (var index = 0; index < shape.MicroBatches; index++)
             {
                 var batch = await NextAsync(text, at, cancellation).ConfigureAwait(false);
+                cursor = batch.Cursor;
                 if (at == step)
-                    batches.Add(batch);
+                    found.Add(batch);
                 else
                     text.Recycle(batch);
             }
-            if (at < step)
-                continue;
-            if (data.TokenCache is not null && batches[^1].Cursor.Sources.Any(source => source.Place.Position.Epoch > 0))
+            if (at == step && data.TokenCache is not null && cursor!.Sources.Any(source => source.Place.Position.Epoch > 0))
                 throw new SourceException($"step {step} is of a later epoch, which came from the token cache in an order of blocks of its own; give a step of the first epoch.");
-            return batches;
+            if (at == end?.Step && data.TokenCache is null && cursor != end.Cursor)
+                throw new SourceException($"the configuration of the text is not what it was when step {step} was taken: read from step {begin.Step} on, it does not come to where the run was at step {end.Step}; put {run}/config.hocon back to what it was, or look at steps after {end.Step}.");
         }
+        return found;
+    }
+
+    /// <summary>The step of the last whole line of <c>metrics.jsonl</c>.</summary>
+    private static long LastStep(string run)
+    {
+        var path = Path.Combine(run, "metrics.jsonl");
+        if (!File.Exists(path))
+            return 0;
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        file.Seek(-Math.Min(file.Length, 1 << 16), SeekOrigin.End);
+        return JsonLines.Read(file).Where(line => line.IsEnded).Select(line => JsonLines.TryParse(line.Line)).OfType<JsonElement>()
+            .Select(line => line.GetProperty("step").GetInt64()).LastOrDefault();
     }
 
     private static async Task<TokenBatch> NextAsync(BatchStream text, long step, CancellationToken cancellation)
@@ -74,7 +96,7 @@ public static class Provenance
             foreach (var line in File.ReadLines(cursors))
             {
                 if (TryParse(line) is { } json && json.TryGetProperty("cursor", out var cursor))
-                    yield return new Candidate(json.GetProperty("step").GetInt64(), cursor.Deserialize<PipelineCursor>(s_format), null);
+                    yield return new Candidate(json.GetProperty("step").GetInt64(), cursor.Deserialize<PipelineCursor>(s_format), null, ReadShape(json));
             }
         }
         var checkpoints = Path.Combine(run, "checkpoints");
@@ -86,6 +108,12 @@ public static class Provenance
                 yield return new Candidate(checkpoint.Training.Step, TrainingSession.CursorOf(checkpoint), checkpoint.PipelinePath);
         }
     }
+
+    /// <summary>Null for a line that does not say.</summary>
+    private static StepShape? ReadShape(JsonElement line) =>
+        line.TryGetProperty("micro_batches", out var microBatches) && line.TryGetProperty("rows", out var rows) && line.TryGetProperty("block_size", out var blockSize)
+            ? new(microBatches.GetInt32(), rows.GetInt32(), blockSize.GetInt32())
+            : null;
 
     private static Dictionary<long, long> ReadSkips(string run)
     {
@@ -124,7 +152,8 @@ public static class Provenance
     /// <param name="Step">Steps taken.</param>
     /// <param name="Cursor">Where the text goes on; null at the beginning.</param>
     /// <param name="StateFolder">What belongs to the cursor; null where it was pruned with its checkpoint or there was none.</param>
-    private sealed record Candidate(long Step, PipelineCursor? Cursor, string? StateFolder)
+    /// <param name="Shape">Of the steps up to there, from the cursor before on; null where it is not known.</param>
+    private sealed record Candidate(long Step, PipelineCursor? Cursor, string? StateFolder, StepShape? Shape = null)
     {
         public bool IsReadable => StateFolder is not null || Cursor is null || Cursor.Sources.All(source => source.Place.DuplicateEntries == 0);
     }

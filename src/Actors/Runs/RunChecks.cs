@@ -1,5 +1,6 @@
 using System.Globalization;
 using Streaming.Model.Adapters;
+using Streaming.Model.Checkpoints;
 using Streaming.Model.Parameters;
 using Streaming.Streams;
 using Streaming.Streams.Sources;
@@ -31,21 +32,18 @@ internal static class RunChecks
         }
     }
 
-    /// <summary>A checkpoint's bytes a parameter: weight and two moments in float32.</summary>
-    private const long BytesPerParameter = 12;
-
     /// <param name="options">The run.</param>
     /// <param name="freeBytes">Free on the disk of a folder that exists; null where that is unknown.</param>
     /// <exception cref="RunRefusedException">There is no room for a checkpoint beside those that are there already.</exception>
     internal static void RequireRoom(RunOptions options, Func<string, long?> freeBytes)
     {
         var stored = options.Training.Lora is { } lora ? AdaptedMatrix.ParametersOf(options.Model, lora) : ModelParameter.Of(options.Model);
-        var needed = BytesPerParameter * stored.Sum(parameter => parameter.Count);
+        var needed = CheckpointStore.BytesOf(stored.Sum(parameter => parameter.Count));
         var folder = Path.GetFullPath(options.RunDirectory);
         while (!Directory.Exists(folder) && Path.GetDirectoryName(folder) is { } above) folder = above;
         if (freeBytes(folder) is { } free && free < needed)
             throw new RunRefusedException(string.Create(CultureInfo.InvariantCulture,
-                $"a checkpoint of this run takes {needed / 1e9:F2} GB and {free / 1e9:F2} GB are free in {folder}: make room there, or set run.directory to a folder on another disk"));
+                $"a checkpoint of this run takes {needed >> 20:N0} MiB and {free >> 20:N0} MiB are free in {folder}: make room there, or set run.directory to a folder on another disk"));
     }
 
     private static long? FreeBytes(string folder)
@@ -72,7 +70,7 @@ internal static class RunChecks
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message}): name a SentencePiece .model file or a tokenizer.json", failure);
+            throw new RunRefusedException($"tokenizer {path} cannot be read ({failure.Message.TrimEnd('.')}): name a SentencePiece .model file or a tokenizer.json", failure);
         }
     }
 }

@@ -28,6 +28,9 @@ internal sealed class RunDirectory : IDisposable
     /// <summary>What was left out of the text, a JSON object a line.</summary>
     public string SkippedPath => System.IO.Path.Combine(Path, "skipped.jsonl");
 
+    /// <summary>What is to be left out of the text when the run comes to a step again.</summary>
+    public string SkipsPath => System.IO.Path.Combine(Path, "skips.json");
+
     /// <summary>A cursor for each checkpoint, those that are pruned included: from where provenance reads the text again.</summary>
     public string CursorsPath => System.IO.Path.Combine(Path, "cursors.jsonl");
 
@@ -61,7 +64,9 @@ internal sealed class RunDirectory : IDisposable
             held.SetLength(0);
             held.Write(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{Environment.ProcessId} {Environment.MachineName}\n")));
             held.Flush();
-            return new RunDirectory(full, held);
+            var directory = new RunDirectory(full, held);
+            directory.RequireWritable();
+            return directory;
         }
         catch (IOException failure) when (IsSharingViolation(failure))
         {
@@ -71,7 +76,7 @@ internal sealed class RunDirectory : IDisposable
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             throw new RunRefusedException(
-                $"run directory {full} cannot be written ({failure.Message}): name a folder that this user may write", failure);
+                $"run directory {full} cannot be written ({failure.Message.TrimEnd('.')}): name a folder that this user may write", failure);
         }
     }
 
@@ -86,7 +91,7 @@ internal sealed class RunDirectory : IDisposable
     {
         var moved = checkpoints.Where(checkpoint => step is null || checkpoint.Step > step).Select(checkpoint => checkpoint.Path).ToList();
         if (step is null)
-            moved.AddRange(Journals.Append(FaultsPath).Where(File.Exists));
+            moved.AddRange(Journals.Concat([FaultsPath, SkipsPath]).Where(File.Exists));
         if (moved.Count == 0)
             return null;
         var target = System.IO.Path.Combine(Path, "set-aside", DateTime.UtcNow.ToString("yyyyMMdd'T'HHmmss'.'fff", CultureInfo.InvariantCulture));
@@ -97,6 +102,35 @@ internal sealed class RunDirectory : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
+
+    /// <summary>What another user left behind, root say, would fail the run at its first line or its first checkpoint.</summary>
+    private void RequireWritable()
+    {
+        foreach (var file in Journals.Append(System.IO.Path.Combine(Path, "events.jsonl")))
+        {
+            if (File.Exists(file) || Directory.Exists(file))
+                Require(file, () => new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose());
+        }
+        var probe = System.IO.Path.Combine(CheckpointsPath, ".probe");
+        if (Directory.Exists(CheckpointsPath))
+            Require(CheckpointsPath, () => new FileStream(probe, FileMode.Create, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose());
+
+        void Require(string path, Action write)
+        {
+            try
+            {
+                write();
+            }
+            catch (Exception failure) when (failure is UnauthorizedAccessException || (failure is IOException && !IsFull(failure)))
+            {
+                Dispose();
+                throw new RunRefusedException($"{path} cannot be written ({failure.Message.TrimEnd('.')}): give it to the user that trains, or name another run directory", failure);
+            }
+        }
+    }
+
+    // ENOSPC, which may pass before the next checkpoint.
+    private static bool IsFull(Exception failure) => (failure.HResult & 0xFFFF) == 28;
 
     // EWOULDBLOCK on Linux (11), ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION on Windows: .NET passes them through.
     private static bool IsSharingViolation(IOException failure) =>

@@ -2,7 +2,7 @@ namespace Streaming.Actors;
 
 /// <summary>How a run ended: one sentence for people, one exit code for the process.</summary>
 /// <param name="Sentence">What happened and, where something is wrong, what to do about it.</param>
-/// <param name="ExitCode">0 done, 1 failed, 2 wrong usage or configuration, 0 stopped by an operator, 130 or 143 by a signal, after a checkpoint.</param>
+/// <param name="ExitCode">0 done, 1 failed, 2 wrong usage or configuration, 0 stopped by an operator, 129, 130 or 143 by a signal, after a checkpoint.</param>
 public abstract record RunOutcome(string Sentence, int ExitCode)
 {
     /// <summary>All steps are done, or the sources are used up.</summary>
@@ -23,6 +23,9 @@ public enum StopSignal
 {
     /// <summary>An operator, through the control interface: the run is where it should be, and a service manager leaves it there.</summary>
     Operator = 0,
+
+    /// <summary>SIGHUP: the terminal that the run was started from is gone.</summary>
+    HangUp = 129,
 
     /// <summary>SIGINT, Ctrl-C.</summary>
     Interrupt = 130,

@@ -15,10 +15,10 @@ internal sealed class RunSupervisor : ReceiveActor
     private readonly RunHandle _run;
     private readonly EngineMaker _engines;
     private readonly RollbackBudget _rollbacks;
-    private readonly DataSkips _skips = new();
     private readonly HashSet<IActorRef> _children = [];
 
     private RunDirectory? _directory;
+    private DataSkips? _skips;
     private IActorRef _trainer = ActorRefs.Nobody;
     private StopSignal? _stop;
     private RunOutcome? _outcome;
@@ -108,7 +108,7 @@ internal sealed class RunSupervisor : ReceiveActor
     {
         var first = Math.Max(failure.Step - _options.Training.SpikeSkipSteps + 1, _lastCheckpoint + 1);
         var steps = Math.Max(1, failure.Step - first + 1);
-        _skips.Add(first, steps * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
+        _skips!.Add(first, steps * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
     }
 
     private void OnBegin()
@@ -125,6 +125,7 @@ internal sealed class RunSupervisor : ReceiveActor
             var store = CheckpointStore.Open(_directory.Path, _options.Model);
             var start = StartingPoint.Find(_options, _directory, store, Publish);
             _lastCheckpoint = start?.Training.Step ?? 0;
+            _skips = DataSkips.Open(_directory.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
             var faults = _options.Faults is { } plan ? FaultPlan.Parse(plan.Plan, plan.Seed, _directory.FaultsPath) : null;
             if (faults is not null)
                 store = store.WithFaults(faults);
@@ -185,13 +186,13 @@ internal sealed class RunSupervisor : ReceiveActor
                 Adjust(command, _adjustments.With(change.Values, _options));
                 break;
             case ControlProtocol.SaveCheckpoint:
-                PassOn(command, new TrainerProtocol.SaveCheckpoint($"asked for by {command.By}"));
+                _trainer.Forward(new TrainerProtocol.SaveCheckpoint(command));
                 break;
             case ControlProtocol.Evaluate:
-                PassOn(command, new TrainerProtocol.Evaluate());
+                _trainer.Forward(new TrainerProtocol.Evaluate(command));
                 break;
             case ControlProtocol.Sample sample:
-                PassOn(command, new TrainerProtocol.Sample(sample.Prompt, sample.MaxNewTokens, sample.Sampling));
+                _trainer.Forward(new TrainerProtocol.Sample(sample.Prompt, sample.MaxNewTokens, sample.Sampling, command));
                 break;
             default:
                 throw new InvalidOperationException($"unknown command {command}");
@@ -211,13 +212,8 @@ internal sealed class RunSupervisor : ReceiveActor
             return;
         }
         _adjustments = adjustments;
-        PassOn(command, new TrainerProtocol.Adjust(adjustments.ApplyTo(_options)));
-    }
-
-    private void PassOn(ControlProtocol.Command command, TrainerProtocol.ICommand order)
-    {
         Publish(new ControlProtocol.Commanded(command.By, command.What));
-        _trainer.Forward(order);
+        _trainer.Forward(new TrainerProtocol.Adjust(adjustments.ApplyTo(_options)));
     }
 
     private RunOutcome OutcomeOf(TrainerProtocol.Finished finished)
@@ -228,16 +224,24 @@ internal sealed class RunSupervisor : ReceiveActor
         {
             TrainingEnd.StepsDone => new RunOutcome.Completed($"all {finished.Step} steps are done: {finished.Checkpoint}{best}"),
             TrainingEnd.NothingToDo => new RunOutcome.Completed(
-                $"nothing to do: {finished.Checkpoint} has step {finished.Step} and training.max-steps is {_options.Training.MaxSteps}; raise it to go on"),
+                $"nothing to do: {finished.Checkpoint} has step {finished.Step} and {StepsWanted()}"),
             TrainingEnd.SourcesUsedUp when finished.Step == 0 => new RunOutcome.Failed(
                 $"the sources ({string.Join(", ", _options.Data.Sources.SelectMany(source => source.Paths))}) hold less text than one step needs: add text, or lower data.block-size, training.per-device-train-batch-size or training.gradient-accumulation-steps", ExitCodes.Failed, null),
             TrainingEnd.SourcesUsedUp => new RunOutcome.Completed(
-                $"the sources are used up after step {finished.Step} of {_options.Training.MaxSteps} (data.epochs = {string.Join(", ", _options.Data.Sources.Select(source => source.Epochs))}): {finished.Checkpoint}{best}"),
+                $"the sources are used up after step {finished.Step} of {_adjustments.ApplyTo(_options).Training.MaxSteps} (data.epochs = {string.Join(", ", _options.Data.Sources.Select(source => source.Epochs))}): {finished.Checkpoint}{best}"),
             TrainingEnd.StopRequested => new RunOutcome.Stopped(_stop ?? StopSignal.Terminate, $"stopped after step {finished.Step}: {kept}"),
             TrainingEnd.TextFailed text => TextFailure.Outcome(text.Failure, finished.StepsTaken > 0, kept),
             TrainingEnd.CheckpointLost lost => new RunOutcome.Failed($"the last checkpoint, step {finished.Step}, could not be written: {lost.Reason}", ExitCodes.TryAgain, null),
             _ => throw new InvalidOperationException($"unknown end {finished.End}"),
         };
+    }
+
+    private string StepsWanted()
+    {
+        var (now, configured) = (_adjustments.ApplyTo(_options).Training.MaxSteps, _options.Training.MaxSteps);
+        return now == configured
+            ? $"training.max-steps is {now}; raise it to go on"
+            : $"max-steps was set to {now} while the run went on; give training.max-steps another value than {configured}, which counts instead, to go on";
     }
 
     private void Conclude(RunOutcome outcome)

@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace Streaming.Actors;
 
-/// <summary><c>cursors.jsonl</c>: where the text stood at each checkpoint, which stays when the checkpoint is pruned. Not thread-safe.</summary>
+/// <summary>
+/// <c>cursors.jsonl</c>: where the text stood at each checkpoint, and how the steps up to there were made of it; stays when the checkpoint is
+/// pruned. Not thread-safe.
+/// </summary>
 internal sealed class CursorJournal : IDisposable
 {
     /// <summary>A cursor names every file of its sources: where there are thousands of files, checkpoints alone keep it.</summary>
@@ -11,16 +14,19 @@ internal sealed class CursorJournal : IDisposable
     private readonly StepJournal _lines;
     private long _last = -1;
 
-    public CursorJournal(string path, long step) =>
-        _lines = StepJournal.Open(path, step, line => _last = line.GetProperty("step").GetInt64());
+    public CursorJournal(string path, long step, Action<string>? notice = null) =>
+        _lines = StepJournal.Open(path, step, line => _last = line.GetProperty("step").GetInt64(), notice);
 
-    public void Write(long step, JsonElement cursor)
+    public void Write(long step, JsonElement cursor, StepShape shape)
     {
         if (step == _last || cursor.GetRawText().Length > LongestCursor)
             return;
         _lines.Write(json =>
         {
             json.WriteNumber("step", step);
+            json.WriteNumber("micro_batches", shape.MicroBatches);
+            json.WriteNumber("rows", shape.Rows);
+            json.WriteNumber("block_size", shape.BlockSize);
             json.WritePropertyName("cursor");
             cursor.WriteTo(json);
         });
@@ -28,4 +34,13 @@ internal sealed class CursorJournal : IDisposable
     }
 
     public void Dispose() => _lines.Dispose();
+}
+
+/// <summary>What a step takes of the text.</summary>
+/// <param name="MicroBatches">Batches.</param>
+/// <param name="Rows">Sequences in each.</param>
+/// <param name="BlockSize">Tokens of each.</param>
+internal readonly record struct StepShape(int MicroBatches, int Rows, int BlockSize)
+{
+    public static StepShape Of(RunOptions options) => new(options.Training.GradientAccumulationSteps, options.Data.Rows, options.Data.BlockSize);
 }

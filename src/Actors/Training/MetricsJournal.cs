@@ -7,7 +7,14 @@ internal sealed class MetricsJournal : IDisposable
 {
     private readonly StepJournal _lines;
 
-    private MetricsJournal(string path, long step) => _lines = StepJournal.Open(path, step, Note);
+    private long? _lastStep;
+
+    private MetricsJournal(string path, long step, Action<string>? notice)
+    {
+        _lines = StepJournal.Open(path, step, Note, notice);
+        if (_lastStep < step)
+            notice?.Invoke($"{path} ends with step {_lastStep}, and the run goes on after step {step}: the lines between are missing");
+    }
 
     /// <summary>The last step whose evaluation the journal holds.</summary>
     public long? LastEvaluation { get; private set; }
@@ -19,7 +26,7 @@ internal sealed class MetricsJournal : IDisposable
     public double? LeastEvaluationLoss { get; private set; }
 
     /// <inheritdoc cref="StepJournal.Open"/>
-    public static MetricsJournal Open(string path, long step) => new(path, step);
+    public static MetricsJournal Open(string path, long step, Action<string>? notice = null) => new(path, step, notice);
 
     public void Write(TrainerProtocol.StepCompleted step) => _lines.Write(json =>
     {
@@ -54,8 +61,11 @@ internal sealed class MetricsJournal : IDisposable
 
     private void Note(JsonElement line)
     {
-        if (line.TryGetProperty("eval_loss", out var loss))
-            Note(line.GetProperty("step").GetInt64(), loss.GetDouble());
+        var step = line.GetProperty("step").GetInt64();
+        if (line.TryGetProperty("eval_loss", out var loss) && loss.TryGetDouble(out var value))
+            Note(step, value);
+        else
+            _lastStep = step;
     }
 
     private void Note(long step, double loss)

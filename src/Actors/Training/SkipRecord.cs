@@ -10,9 +10,10 @@ namespace Streaming.Actors;
 /// <param name="path">The file.</param>
 /// <param name="step">Steps taken.</param>
 /// <param name="before">What had been left out up to then.</param>
-internal sealed class SkipRecord(string path, long step, IReadOnlyList<SkippedBatches> before) : IDisposable
+/// <param name="notice">As <see cref="StepJournal.Open"/> has it.</param>
+internal sealed class SkipRecord(string path, long step, IReadOnlyList<SkippedBatches> before, Action<string>? notice = null) : IDisposable
 {
-    private readonly StepJournal _lines = StepJournal.Open(path, step);
+    private readonly StepJournal _lines = StepJournal.Open(path, step, notice: notice);
     private readonly List<SkippedBatches> _skipped = [.. before];
     private readonly List<BatchDocument> _documents = [];
     private SkippedBatches? _current;

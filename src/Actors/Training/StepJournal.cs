@@ -1,13 +1,13 @@
 using System.Buffers;
-using System.Text;
 using System.Text.Json;
+using Streaming.Model.Checkpoints;
 
 namespace Streaming.Actors;
 
 /// <summary>
 /// A file of JSON objects, one a line, each with the <c>step</c> it belongs to, in order. Opened for a run at step S it forgets what was
-/// written beyond S (the steps after the last checkpoint of a killed process), so a resumed run leaves neither gap nor repeat. While the
-/// disk takes nothing, lines wait in memory. Not thread-safe.
+/// written beyond S (the steps after the last checkpoint of a killed process), so a resumed run leaves neither gap nor repeat. A damaged
+/// line costs itself alone. While the disk takes nothing, lines wait in memory. Not thread-safe.
 /// </summary>
 internal sealed class StepJournal : IDisposable
 {
@@ -27,14 +27,21 @@ internal sealed class StepJournal : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="step">Steps taken.</param>
     /// <param name="kept">Sees each line that stays.</param>
-    public static StepJournal Open(string path, long step, Action<JsonElement>? kept = null)
+    /// <param name="notice">Told where lines between those that stay cannot be read, and are left out.</param>
+    public static StepJournal Open(string path, long step, Action<JsonElement>? kept = null, Action<string>? notice = null)
     {
-        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
-        var journal = new StepJournal(file);
-        journal._written = journal.FindEnd(step, kept);
-        file.SetLength(journal._written);
+        var file = OpenFile(path);
+        var (end, damaged) = Scan(file, step, kept);
+        if (damaged.Count > 0)
+        {
+            using (file)
+                end = CopyWithout(damaged, end, file, path);
+            file = OpenFile(path);
+            notice?.Invoke($"{damaged.Count} damaged {(damaged.Count == 1 ? "line" : "lines")} of {path}, the first at byte {damaged[0].Start}, cannot be read: left out");
+        }
+        file.SetLength(end);
         file.Seek(0, SeekOrigin.End);
-        return journal;
+        return new StepJournal(file) { _written = end };
     }
 
     /// <summary>Appends a line.</summary>
@@ -88,34 +95,55 @@ internal sealed class StepJournal : IDisposable
         _file.Dispose();
     }
 
-    private long FindEnd(long step, Action<JsonElement>? kept)
+    private static FileStream OpenFile(string path) => new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+
+    /// <returns>The end of the last line that stays, and where damaged lines lie before it. Those behind it are what a kill left half written.</returns>
+    private static (long End, List<(long Start, long Length)> Damaged) Scan(FileStream file, long step, Action<JsonElement>? kept)
     {
-        using var reader = new StreamReader(_file, Encoding.UTF8, false, 1 << 16, leaveOpen: true);
         long end = 0;
-        while (reader.ReadLine() is { } line)
+        var (damaged, since) = (new List<(long, long)>(), new List<(long, long)>());
+        foreach (var (start, line, isEnded) in JsonLines.Read(file))
         {
-            var next = end + Encoding.UTF8.GetByteCount(line) + 1;
-            if (next > _file.Length || TryRead(line) is not { } json || json.GetProperty("step").GetInt64() > step)
-                return end;
+            if (!isEnded)
+                break;
+            if (JsonLines.TryParse(line) is not { } json)
+            {
+                since.Add((start, line.Length + 1));
+                continue;
+            }
+            if (json.GetProperty("step").GetInt64() > step)
+                break;
             kept?.Invoke(json);
-            end = next;
+            end = start + line.Length + 1;
+            damaged.AddRange(since);
+            since.Clear();
         }
-        return end;
+        return (end, damaged);
     }
 
-    /// <returns>Null for a line that a killed process left half written.</returns>
-    private static JsonElement? TryRead(string line)
+    /// <returns>Length of the file that took the place of <paramref name="file"/>, in one move.</returns>
+    private static long CopyWithout(IReadOnlyList<(long Start, long Length)> damaged, long end, FileStream file, string path)
     {
-        try
+        var aside = path + ".new";
+        using (var copy = new FileStream(aside, FileMode.Create, FileAccess.Write))
         {
-            using var json = JsonDocument.Parse(line);
-            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("step", out var value) && value.TryGetInt64(out _)
-                ? json.RootElement.Clone()
-                : null;
+            long at = 0;
+            foreach (var (start, length) in damaged.Append((Start: end, Length: 0)))
+            {
+                file.Position = at;
+                for (var left = start - at; left > 0;)
+                {
+                    var piece = new byte[Math.Min(left, 1 << 16)];
+                    file.ReadExactly(piece);
+                    copy.Write(piece);
+                    left -= piece.Length;
+                }
+                at = start + length;
+            }
+            copy.Flush(flushToDisk: true);
+            end = copy.Length;
         }
-        catch (JsonException)
-        {
-            return null;
-        }
+        DurableFiles.Rename(aside, path);
+        return end;
     }
 }

@@ -31,18 +31,19 @@ internal sealed partial class TrainerActor
         Answer(new ControlProtocol.Done(session.Step, $"in force after step {session.Step}"));
     }
 
-    private void OnSaveCheckpoint(Agenda agenda)
+    private void OnSaveCheckpoint(Agenda agenda, TrainerProtocol.SaveCheckpoint order)
     {
         if (agenda.Keeps(agenda.Step))
         {
             Answer(new ControlProtocol.Busy($"a checkpoint holds step {agenda.Step} already, or is being written"));
             return;
         }
+        Accept(order);
         agenda.RequestSnapshot();
         Answer(new ControlProtocol.Done(agenda.Step, $"a checkpoint of step {agenda.Step} is being written"));
     }
 
-    private void OnEvaluate(Agenda agenda)
+    private void OnEvaluate(Agenda agenda, TrainerProtocol.Evaluate order)
     {
         if (agenda.Evaluating)
         {
@@ -54,6 +55,7 @@ internal sealed partial class TrainerActor
             Answer(new ControlProtocol.Busy("there is no held-out text: raise data.validation-fraction"));
             return;
         }
+        Accept(order);
         agenda.RequestEvaluation();
         Answer(new ControlProtocol.Done(agenda.Step, $"evaluating after step {agenda.Step}"));
     }
@@ -65,8 +67,15 @@ internal sealed partial class TrainerActor
             Answer(new ControlProtocol.Busy(_sample is null ? "the run is ending" : "another sample is being generated"));
             return;
         }
+        Accept(wanted);
         _sample = (wanted, Sender);
         agenda.RequestSample();
+    }
+
+    private static void Accept(TrainerProtocol.Order order)
+    {
+        if (order.By is { } command)
+            Publish(new ControlProtocol.Commanded(command.By, command.What));
     }
 
     private void Answer(ControlProtocol.Answer answer)

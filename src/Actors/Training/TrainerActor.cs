@@ -102,8 +102,8 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
                     _unwanted?.Cancel();
             });
         });
-        Receive<TrainerProtocol.SaveCheckpoint>(_ => Do(OnSaveCheckpoint));
-        Receive<TrainerProtocol.Evaluate>(_ => Do(OnEvaluate));
+        Receive<TrainerProtocol.SaveCheckpoint>(order => Do(agenda => OnSaveCheckpoint(agenda, order)));
+        Receive<TrainerProtocol.Evaluate>(order => Do(agenda => OnEvaluate(agenda, order)));
         Receive<TrainerProtocol.Sample>(wanted => Do(agenda => OnSample(agenda, wanted)));
         Receive<TrainerProtocol.Adjust>(adjust => Do(_ => OnAdjust(adjust)));
         Receive<Tick>(_ => OnTick());
@@ -132,7 +132,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             return;
         _checkpoint = checkpoint?.Folder;
         // The text fills its queue while the engine is made.
-        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _parts.Skips.Any, _continue));
+        _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _parts.Skips.AnyBeyond(checkpoint?.Training.Step ?? 0), _continue));
         _session = TrainingSession.Begin(_options, _directory, Engines, _parts.Skips, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
         AskForHeldOut();
     }

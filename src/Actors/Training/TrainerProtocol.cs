@@ -7,15 +7,17 @@ public static class TrainerProtocol
 {
     public interface ICommand;
 
+    /// <summary>What an operator asks for, who is told of in the event log where it is accepted.</summary>
+    public abstract record Order(ControlProtocol.Command? By) : ICommand;
+
     /// <summary>Write a checkpoint after the current step; answered by <see cref="CheckpointProtocol.Written"/> on the event stream.</summary>
-    /// <param name="Reason">Why, for the log.</param>
-    public sealed record SaveCheckpoint(string Reason) : ICommand;
+    public sealed record SaveCheckpoint(ControlProtocol.Command? By = null) : Order(By);
 
     /// <summary>Evaluate on the held-out batches after the current step.</summary>
-    public sealed record Evaluate : ICommand;
+    public sealed record Evaluate(ControlProtocol.Command? By = null) : Order(By);
 
     /// <summary>Continue a prompt after the current step; the sender is answered with <see cref="ControlProtocol.Done"/> once it is done.</summary>
-    public sealed record Sample(string Prompt, int MaxNewTokens, SamplingOptions Sampling) : ICommand;
+    public sealed record Sample(string Prompt, int MaxNewTokens, SamplingOptions Sampling, ControlProtocol.Command? By = null) : Order(By);
 
     /// <summary>Go on with changed options: pause or not, and every <see cref="RunSetting"/>.</summary>
     internal sealed record Adjust(RunOptions Options) : ICommand;

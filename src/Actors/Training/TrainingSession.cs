@@ -34,16 +34,16 @@ internal sealed class TrainingSession : IDisposable
     private long _stepTokens;
     private long? _stepBegan;
 
-    private TrainingSession(RunOptions options, RunDirectory directory, ITrainingEngine engine, DataSkips skips, TrainingState? start)
+    private TrainingSession(RunOptions options, RunDirectory directory, ITrainingEngine engine, DataSkips skips, Action<string> notice, TrainingState? start)
     {
         _options = options;
         _skips = skips;
         Engine = engine;
         Step = start?.Step ?? 0;
         Tokens = start?.TokensSeen ?? 0;
-        _journal = MetricsJournal.Open(directory.MetricsPath, Step);
-        _cursors = new CursorJournal(directory.CursorsPath, Step);
-        _skipped = new SkipRecord(directory.SkippedPath, Step, start?.Skipped ?? []);
+        _journal = MetricsJournal.Open(directory.MetricsPath, Step, notice);
+        _cursors = new CursorJournal(directory.CursorsPath, Step, notice);
+        _skipped = new SkipRecord(directory.SkippedPath, Step, start?.Skipped ?? [], notice);
         _tokens = options.Checkpoints.RecordTokens ? new TokenRecord(directory.TokensPath, Step, TokensPerStep) : null;
         _spikes = new SpikeDetector(options.Training.SpikeZScore, options.Training.SpikeWindow);
         foreach (var (loss, norm) in (start?.Losses ?? []).Zip(start?.GradientNorms ?? []))
@@ -83,7 +83,7 @@ internal sealed class TrainingSession : IDisposable
         {
             checkpoint?.RestoreInto(engine);
             engine.PrepareCapture();
-            return new TrainingSession(options, directory, engine, skips, checkpoint?.Training) { Cursor = CursorOf(checkpoint) };
+            return new TrainingSession(options, directory, engine, skips, notice, checkpoint?.Training) { Cursor = CursorOf(checkpoint) };
         }
         catch
         {
@@ -112,7 +112,7 @@ internal sealed class TrainingSession : IDisposable
     /// <returns>False where it is to be trained on.</returns>
     public bool TrySkip(TokenBatch batch)
     {
-        if (!_skips.Any || !StepIsEmpty || _skips.Before(Step + 1) is var (batches, reason) && _skipped.Before(Step + 1) >= batches)
+        if (!_skips.AnyBeyond(Step) || !StepIsEmpty || _skips.Before(Step + 1) is var (batches, reason) && _skipped.Before(Step + 1) >= batches)
             return false;
         _skipped.Add(Step + 1, batch, reason);
         _consumed = batch.Cursor;
@@ -186,7 +186,7 @@ internal sealed class TrainingSession : IDisposable
         _snapshot = Engine.Capture(_snapshot);
         var cursor = JsonSerializer.SerializeToElement(Cursor, s_cursorFormat);
         if (Cursor is not null)
-            _cursors.Write(Step, cursor);
+            _cursors.Write(Step, cursor, StepShape.Of(_options));
         return new(_snapshot.Hold(), new TrainingState
         {
             Step = Step,

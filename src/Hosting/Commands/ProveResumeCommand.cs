@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Proof;
 using Streaming.Hosting.Terminal;
@@ -23,12 +24,12 @@ internal static class ProveResumeCommand
         {
             config, set, kills, steps, seed, folder,
         };
-        command.SetAction((parsed, cancellation) => RunAsync(
-            parsed.GetValue(config), parsed.GetValue(set) ?? [], parsed.GetValue(kills), parsed.GetValue(steps), parsed.GetValue(seed), parsed.GetValue(folder), cancellation));
+        command.SetAction((parsed, _) => RunAsync(
+            parsed.GetValue(config), parsed.GetValue(set) ?? [], parsed.GetValue(kills), parsed.GetValue(steps), parsed.GetValue(seed), parsed.GetValue(folder)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string? config, string[] assignments, int kills, long? wanted, int seed, string? folder, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string? config, string[] assignments, int kills, long? wanted, int seed, string? folder)
     {
         if (kills < 1)
             throw new UserErrorException($"--kills must be 1 or more, was {kills}.");
@@ -46,15 +47,37 @@ internal static class ProveResumeCommand
         foreach (var assignment in assignments.Concat(Overrides(steps)))
             arguments.AddRange(["--set", assignment]);
         var proof = new ResumeProof(new ProofRun(Path.Combine(target, "plain"), arguments), new ProofRun(Path.Combine(target, "killed"), arguments), steps, Screen.ForConsole());
-        return await proof.RunAsync(kills, seed, cancellation).ConfigureAwait(false) ? ExitCodes.Done : ExitCodes.Failed;
+        using var interrupted = new CancellationTokenSource();
+        var code = ExitCodes.Failed;
+        using var interrupt = Heed(PosixSignal.SIGINT, 2);
+        using var terminate = Heed(PosixSignal.SIGTERM, 15);
+        using var hangUp = Heed(PosixSignal.SIGHUP, 1);
+        try
+        {
+            return await proof.RunAsync(kills, seed, interrupted.Token).ConfigureAwait(false) ? ExitCodes.Done : ExitCodes.Failed;
+        }
+        catch (OperationCanceledException)
+        {
+            return code;
+        }
+
+        // No process of the proof outlives it.
+        PosixSignalRegistration Heed(PosixSignal signal, int number) => PosixSignalRegistration.Create(signal, context =>
+        {
+            (context.Cancel, code) = (true, ExitCodes.StoppedBy(number));
+            interrupted.Cancel();
+        });
     }
 
     /// <summary>What an experiment needs; everything else is the user's.</summary>
-    private static string[] Overrides(long steps) =>
+    internal static string[] Overrides(long steps) =>
     [
         string.Create(CultureInfo.InvariantCulture, $"{Relative(Keys.MaxSteps)}={steps}"),
         $"{Relative(Keys.Resume)}=auto",
-        $"{Relative(Keys.LoggingSteps)}=1", // by what a process tells it is known how far it is
+        // By what a process tells it is known how far it is.
+        $"{Relative(Keys.LoggingSteps)}=1",
+        $"{Relative(Keys.LogFormat)}=text",
+        $"{Relative(Keys.LogLevel)}=information",
         $"{Relative(Keys.RecordTokens)}=true",
         $"{Relative(Keys.Deterministic)}=true",
         $"{Relative(Keys.MetricsEnabled)}=false",

@@ -21,21 +21,22 @@ internal static class ProvenanceCommand
     {
         var run = new Option<string>("--run") { Description = "The run's folder.", HelpName = "folder", Required = true };
         var step = new Option<long>("--step") { Description = "The optimiser step.", HelpName = "N", Required = true };
+        var config = new Option<string?>("--config", "-c") { Description = $"Configuration that the run was started with; without it the run's own {ResolvedConfiguration.FileName}, which leaves out what is secret in URLs.", HelpName = "file" };
         var json = new Option<bool>("--json") { Description = "A JSON object a line instead of a table." };
-        var command = new Command("provenance", "Print which documents went into a step: the run's text is read again from the last cursor before it, which yields the same batches.") { run, step, json };
+        var command = new Command("provenance", "Print which documents went into a step: the run's text is read again from the last cursor before it, which yields the same batches.") { run, step, config, json };
         command.SetAction((parsed, cancellation) => PrintAsync(
-            parsed.GetRequiredValue(run), parsed.GetRequiredValue(step), parsed.GetValue(json), parsed.InvocationConfiguration.Output, cancellation));
+            parsed.GetRequiredValue(run), parsed.GetRequiredValue(step), parsed.GetValue(config), parsed.GetValue(json), parsed.InvocationConfiguration.Output, cancellation));
         return command;
     }
 
-    private static async Task<int> PrintAsync(string run, long step, bool asJson, TextWriter output, CancellationToken cancellation)
+    private static async Task<int> PrintAsync(string run, long step, string? named, bool asJson, TextWriter output, CancellationToken cancellation)
     {
         var config = Path.Combine(run, ResolvedConfiguration.FileName);
         if (!File.Exists(config))
             throw new UserErrorException($"--run: {Path.GetFullPath(run)} is no run's folder, there is no {ResolvedConfiguration.FileName} in it.");
         if (step < 1)
             throw new UserErrorException($"--step must be 1 or more, was {step}.");
-        var settings = SettingsLoader.Load(config, [], Environment.GetEnvironmentVariable);
+        var settings = SettingsLoader.Load(named ?? config, [], Environment.GetEnvironmentVariable);
         var data = RunOptionsBuilder.BuildData(settings);
         using var system = ActorSystem.Create("provenance", "akka { loglevel = WARNING, stdout-loglevel = OFF }");
         try

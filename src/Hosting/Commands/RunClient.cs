@@ -20,7 +20,8 @@ internal sealed class RunClient : IDisposable
 
     private RunClient(Uri url, string? token)
     {
-        _http = new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromMinutes(3) };
+        // A daemon of this machine is not asked for by way of a proxy that the environment names: it would be a stranger to it.
+        _http = new HttpClient(new SocketsHttpHandler { UseProxy = !url.IsLoopback }) { BaseAddress = url, Timeout = TimeSpan.FromMinutes(3) };
         _http.DefaultRequestHeaders.Add(ControlAccess.UserHeader, $"{Environment.UserName}@{Environment.MachineName}");
         if (token is not null)
             _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);

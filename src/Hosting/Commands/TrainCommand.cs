@@ -50,6 +50,7 @@ internal static class TrainCommand
                 Assignment[] resumed = point is null ? [] : [new Assignment($"{Keys.Resume.Path}={point}", "--resume")];
                 settings = configuration.Load(parsed, [.. resumed, .. BaseOf(parsed.GetValue(origin))]);
                 options = RunOptionsBuilder.Build(settings);
+                ResolvedConfiguration.RequireOwn(options.RunDirectory);
             }
             LibtorchRuntime.BeginLoad(options.Training.Libtorch); // it loads while the host starts
             return TrainAsync(settings, options, Screen.ForConsole(settings.Get(Keys.LogFormat), settings.Get(Keys.LogLevel)));
@@ -80,7 +81,7 @@ internal static class TrainCommand
         using var host = TrainHost.Build(
             settings, options, run, screen,
             [log, Report(screen, options), summary, new ResolvedConfiguration(settings), .. TensorBoard(settings, options)], observed);
-        using (StartTrace.Phase("host")) await StartAsync(host, screen).ConfigureAwait(false);
+        using (StartTrace.Phase("host")) await StartAsync(host, settings, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
         await observed.Task.ConfigureAwait(false);
         summary.Print(outcome);
@@ -95,13 +96,13 @@ internal static class TrainCommand
     private static IEnumerable<IRunObserver> TensorBoard(Settings settings, RunOptions options) =>
         settings.Get(Keys.TensorBoard) ? [new TensorBoardLog(options.Training.LoggingSteps, TimeProvider.System)] : [];
 
-    private static async Task StartAsync(IHost host, Screen screen)
+    private static async Task StartAsync(IHost host, Settings settings, Screen screen)
     {
         try
         {
             await host.StartAsync().ConfigureAwait(false);
         }
-        catch (Akka.Configuration.ConfigurationException mistake)
+        catch (Exception mistake) when (mistake is Akka.Configuration.ConfigurationException || (mistake is not UserErrorException && settings.Akka.Fields.Any(field => field.Key != "loglevel")))
         {
             throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
         }
@@ -120,7 +121,7 @@ internal static class TrainCommand
         {
             screen.ClearProgress();
             screen.WriteError($"streaming: the step and its checkpoint took longer than {Keys.ShutdownTimeout.Path} = {Quantity.Time(timeout)}; the checkpoint before it is untouched.");
-            StopSignals.Exit(ExitCodes.Failed);
+            StopSignals.Exit(ExitCodes.TryAgain);
         }
         return await run.Outcome.ConfigureAwait(false);
     }

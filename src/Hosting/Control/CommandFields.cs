@@ -35,8 +35,9 @@ internal static class CommandFields
 
     /// <param name="body">The request's.</param>
     /// <param name="step">Steps taken: the run cannot end before them.</param>
+    /// <param name="configured">What the configuration says.</param>
     /// <returns>By <see cref="RunSetting.Name"/>; null where the configuration's value comes back.</returns>
-    public static Dictionary<string, double?> ReadSettings(JsonElement body, long step)
+    public static Dictionary<string, double?> ReadSettings(JsonElement body, long step, RunOptions configured)
     {
         var run = new Dictionary<string, double?>();
         foreach (var field in body.EnumerateObject())
@@ -46,8 +47,8 @@ internal static class CommandFields
             object? value = null;
             if (field.Value.ValueKind != JsonValueKind.Null && !TryRead(key, field.Value, out value))
                 throw OutOfRange(field.Name, key.Allowed, field.Value);
-            if (key == Keys.MaxSteps && value is long steps && steps <= step)
-                throw OutOfRange(field.Name, $"an integer, {step + 1} or more", field.Value);
+            if (key == Keys.MaxSteps && (value as long? ?? configured.Training.MaxSteps) is var steps && steps <= step)
+                throw OutOfRange(field.Name, $"an integer, {step + 1} or more", field.Value, value is null ? $", and {steps} is configured" : "");
             run[field.Name.Replace('_', '-')] = value is null ? null : Convert.ToDouble(value, CultureInfo.InvariantCulture);
         }
         return run.Count > 0
@@ -111,9 +112,9 @@ internal static class CommandFields
         return text is not null && key.TryRead(new ConfigurationScalar(text, false, new Origin("request", "")), out result);
     }
 
-    private static RefusedFieldException OutOfRange(string field, string allowed, JsonElement value)
+    private static RefusedFieldException OutOfRange(string field, string allowed, JsonElement value, string more = "")
     {
         var shown = value.GetRawText();
-        return new(422, field, $"{field} must be {allowed}, was {(shown.Length > 80 ? shown[..80] + "…" : shown)}");
+        return new(422, field, $"{field} must be {allowed}, was {(shown.Length > 80 ? shown[..80] + "…" : shown)}{more}");
     }
 }

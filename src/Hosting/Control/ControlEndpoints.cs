@@ -12,7 +12,7 @@ namespace Streaming.Hosting.Control;
 /// <c>stop</c>. Answers 200 once it is in force, 202 where the step under way takes longer than this waits, and an
 /// RFC 9457 problem otherwise: 400 what is not understood, 401 no or a wrong token, 409 not in this state, 422 a value out of its range.
 /// </summary>
-internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken token) : IEndpoints
+internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken token, RunOptions configured) : IEndpoints
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan _patienceForText = TimeSpan.FromMinutes(2);
@@ -27,7 +27,7 @@ internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken
         Post("evaluate", (by, body) => Plain(body, new ControlProtocol.Evaluate(by)));
         Post("stop", (by, body) => Plain(body, new ControlProtocol.Stop(by)));
         Post("sample", (by, body) => CommandFields.ReadSample(body, by, status.Options), _patienceForText);
-        Post("set", (by, body) => new ControlProtocol.Change(by, CommandFields.ReadSettings(body, status.Step)));
+        Post("set", (by, body) => new ControlProtocol.Change(by, CommandFields.ReadSettings(body, status.Step, configured)));
 
         void Post(string name, Func<string, JsonElement, ControlProtocol.Command> read, TimeSpan? patience = null) =>
             application.MapPost($"/api/{name}", context => ServeAsync(context, read, patience ?? _patience));
@@ -51,6 +51,8 @@ internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken
         }
         await Problems.GuardAsync(context, async _ =>
         {
+            if (context.Request.Query.Keys.FirstOrDefault() is { } parameter)
+                throw new RefusedFieldException(StatusCodes.Status400BadRequest, RefusedFieldException.Shown(parameter), "a command has no query: its fields are the body's");
             using var body = await ReadBodyAsync(context).ConfigureAwait(false);
             var command = Read(read, verdict.Text, body.RootElement);
             await AnswerAsync(context, await run.AskAsync(command, patience).ConfigureAwait(false)).ConfigureAwait(false);
@@ -61,6 +63,9 @@ internal sealed class ControlEndpoints(RunHandle run, RunStatus status, RunToken
     {
         try
         {
+            var names = new HashSet<string>();
+            if (body.EnumerateObject().Select(field => field.Name).FirstOrDefault(name => !names.Add(name)) is { } twice)
+                throw new RefusedFieldException(StatusCodes.Status400BadRequest, RefusedFieldException.Shown(twice), $"field {RefusedFieldException.Shown(twice)} is given twice");
             return read(by, body);
         }
         catch (InvalidOperationException) // of JsonElement, which unescapes texts when they are asked for

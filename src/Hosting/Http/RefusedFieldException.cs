@@ -10,11 +10,14 @@ internal sealed class RefusedFieldException(int status, string? name, string sen
 
     public string? Field => name;
 
-    /// <summary>A field that there is not; its name is the client's, so it is shown short and printable.</summary>
+    /// <summary>A field that there is not.</summary>
     public static RefusedFieldException Unknown(string field, IEnumerable<string> known)
     {
-        var shown = new string([.. field.Where(c => !char.IsControl(c)).Take(64)]);
+        var shown = Shown(field);
         var list = string.Join(", ", known);
         return new(400, shown, list.Length > 0 ? $"unknown field {shown}; known are {list}" : $"unknown field {shown}; this command has no fields");
     }
+
+    /// <summary>A client's name, printable and short.</summary>
+    public static string Shown(string name) => new([.. name.Where(c => !char.IsControl(c)).Take(64)]);
 }

@@ -9,7 +9,8 @@ namespace Streaming.Hosting.Live;
 
 /// <summary>
 /// <c>events.jsonl</c> of the run's folder: an object a line for everything but steps, every process of the run after the one
-/// before. The last ones are kept in memory, those of earlier processes too. Thread-safe.
+/// before. The last ones are kept in memory, those of earlier processes too. A line that the disk does not take waits for the next one.
+/// Thread-safe.
 /// </summary>
 internal sealed class EventLog(TimeProvider time) : IRunObserver, IDisposable
 {
@@ -22,7 +23,9 @@ internal sealed class EventLog(TimeProvider time) : IRunObserver, IDisposable
 
     private readonly Lock _lock = new();
     private readonly Queue<byte[]> _last = new();
+    private readonly Queue<byte[]> _waiting = new();
     private FileStream? _file;
+    private long _written; // what lies beyond is half a line
     private long? _step;
 
     /// <summary>Told of each line, an object in UTF-8 without its line end.</summary>
@@ -84,22 +87,33 @@ internal sealed class EventLog(TimeProvider time) : IRunObserver, IDisposable
         _last.Enqueue(line);
     }
 
-    /// <summary>A full disk costs the line, not the run.</summary>
+    /// <summary>A full disk holds the lines up, not the run: the last ones wait in memory.</summary>
     private void Write(byte[] line)
     {
+        if (_waiting.Count == Kept)
+            _waiting.Dequeue();
+        _waiting.Enqueue(line);
+        if (_file is null)
+            return;
         try
         {
-            _file?.Write([.. line, (byte)'\n']);
-            _file?.Flush();
+            while (_waiting.TryPeek(out var next))
+            {
+                if (_file.Length != _written)
+                    _file.SetLength(_written);
+                RandomAccess.Write(_file.SafeFileHandle, [.. next, (byte)'\n'], _written);
+                _written += next.Length + 1;
+                _waiting.Dequeue();
+            }
         }
         catch (IOException)
         {
-            _file?.Dispose();
-            _file = null;
+            // With the next line.
         }
     }
 
     /// <summary>Only once the run holds its folder; what was said before follows the lines of the processes before.</summary>
+    /// <exception cref="IOException">The file cannot be read or written.</exception>
     private void Open(string folder)
     {
         lock (_lock)
@@ -107,17 +121,23 @@ internal sealed class EventLog(TimeProvider time) : IRunObserver, IDisposable
             if (_file is not null)
                 return;
             var said = _last.ToArray();
-            _last.Clear();
             var path = Path.Combine(folder, FileName);
-            foreach (var line in Tail(path))
+            var before = Tail(path).ToList();
+            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+            _written = EndOfLastLine(_file);
+            _last.Clear();
+            foreach (var line in before.Concat(said))
                 Keep(line);
-            _file = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read);
-            foreach (var line in said)
-            {
-                Keep(line);
-                Write(line);
-            }
         }
+    }
+
+    /// <summary>A process that was killed may have left half a line.</summary>
+    private static long EndOfLastLine(FileStream file)
+    {
+        var tail = new byte[Math.Min(file.Length, TailBytes)];
+        var at = file.Length - tail.Length;
+        RandomAccess.Read(file.SafeFileHandle, tail, at);
+        return tail.AsSpan().LastIndexOf((byte)'\n') is var last and >= 0 ? at + last + 1 : at;
     }
 
     private static IEnumerable<byte[]> Tail(string path)

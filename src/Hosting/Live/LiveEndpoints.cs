@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Streaming.Hosting.Commands;
@@ -10,7 +9,7 @@ using Streaming.Hosting.Http;
 namespace Streaming.Hosting.Live;
 
 /// <summary>What shows a run: the page, and below <c>/api</c> what it is made of. Nothing here changes anything.</summary>
-internal sealed partial class LiveEndpoints(Settings settings, RunStatus status, RunHistory history, EventLog events, LiveStream stream) : IEndpoints
+internal sealed class LiveEndpoints(Settings settings, RunStatus status, RunHistory history, EventLog events, LiveStream stream) : IEndpoints
 {
     private const int MostBuckets = 10_000;
     private readonly PageAssets _assets = new();
@@ -20,7 +19,7 @@ internal sealed partial class LiveEndpoints(Settings settings, RunStatus status,
         application.MapRead("/api/status", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, status.Write));
         application.MapRead("/api/history", context => Problems.GuardAsync(context, HistoryAsync));
         application.MapRead("/api/events", context => Problems.GuardAsync(context, EventsAsync));
-        application.MapRead("/api/config", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, Encoding.UTF8.GetBytes(Configuration()), "text/plain; charset=utf-8"));
+        application.MapRead("/api/config", context => JsonResponse.WriteAsync(context, StatusCodes.Status200OK, Encoding.UTF8.GetBytes(ConfigCommand.Print(settings, Keys.Resume)), "text/plain; charset=utf-8"));
         application.MapGet("/api/stream", stream.ServeAsync);
         application.MapRead("/openapi.json", context => _assets.ServeAsync(context, "openapi.json"));
         application.MapRead("/", context => _assets.ServeAsync(context, "index.html"));
@@ -61,10 +60,4 @@ internal sealed partial class LiveEndpoints(Settings settings, RunStatus status,
             return value;
         throw new RefusedFieldException(StatusCodes.Status422UnprocessableEntity, name, $"{name} must be an integer from {minimum} to {maximum}");
     }
-
-    /// <summary>The resolved configuration, without what URLs say of users and passwords.</summary>
-    private string Configuration() => Credentials().Replace(ConfigCommand.Print(settings, Keys.Resume), "://…@");
-
-    [GeneratedRegex(@"://[^/@\s""]+@")]
-    private static partial Regex Credentials();
 }

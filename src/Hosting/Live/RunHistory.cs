@@ -44,7 +44,7 @@ internal sealed class RunHistory : IRunObserver
 
     /// <summary>
     /// A range of steps in so many buckets at most: means, and for the loss the least and the greatest too, so that no spike
-    /// is averaged away.
+    /// is averaged away; and as many evaluations.
     /// </summary>
     public void Write(Utf8JsonWriter json, long from, long to, int buckets)
     {
@@ -65,8 +65,11 @@ internal sealed class RunHistory : IRunObserver
             WriteColumn(json, "tokens_per_second", first, end, size, (at, n) => Mean(at, n, p => p.TokensPerSecond));
             WriteColumn(json, "data_wait_ratio", first, end, size, (at, n) => Mean(at, n, p => p.WaitRatio));
             json.WriteStartArray("evaluations");
-            foreach (var (step, loss) in _evaluations.Where(e => e.Step >= from && e.Step <= to))
+            var evaluations = _evaluations.FindAll(e => e.Step >= from && e.Step <= to);
+            var stride = Math.Max(1, (evaluations.Count + buckets - 1) / buckets);
+            for (var index = (evaluations.Count - 1) % stride; index < evaluations.Count; index += stride) // the last one in any case
             {
+                var (step, loss) = evaluations[index];
                 json.WriteStartArray();
                 json.WriteNumberValue(step);
                 WriteNumber(json, loss);

@@ -41,6 +41,13 @@ internal sealed class MetricsServer(MetricsOptions options, CollectorRegistry re
 
     private void Map(WebApplication application)
     {
+        // What no route answers is told in the same form.
+        application.UseStatusCodePages(context => Problems.WriteAsync(context.HttpContext, context.HttpContext.Response.StatusCode, context.HttpContext.Response.StatusCode switch
+        {
+            StatusCodes.Status404NotFound => "there is no such path; /openapi.json lists them",
+            StatusCodes.Status405MethodNotAllowed => $"this path takes {context.HttpContext.Response.Headers.Allow}",
+            _ => "the request is not understood",
+        }));
         application.MapMetrics("/metrics", registry);
         foreach (var endpoints in more)
             endpoints.Map(application);

@@ -79,7 +79,9 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
     }
 
     /// <summary>Asks a process to end, as a service manager does.</summary>
-    public static void AskToEnd(Process process) => _ = Send(process.Id, Terminate);
+    public static void AskToEnd(Process process) => Send(process, Terminate);
+
+    public static void Send(Process process, int signal) => _ = Kill(process.Id, signal);
 
     /// <summary>The last lines that the processes printed.</summary>
     public string LastWords() => File.Exists(Log)
@@ -97,7 +99,7 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Send(int process, int signal);
+    private static partial int Kill(int process, int signal);
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{folder} at step {Step}");
 }

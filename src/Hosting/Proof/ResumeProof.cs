@@ -164,11 +164,11 @@ internal sealed class ResumeProof(ProofRun plain, ProofRun killed, long steps, S
         foreach (var finding in findings)
             screen.WriteLine($"  {finding.Part,-18} {(finding.IsEqual ? "equal" : "DIFFERENT"),-10} {finding.Detail}");
         screen.WriteLine($"  {"checkpoints",-18} {(_unreadable == 0 ? "whole" : "DAMAGED"),-10} {_read} read after the kills, {_unreadable} unreadable");
-        var proven = _unreadable == 0 && findings.All(finding => finding.IsEqual);
-        screen.WriteLine(proven
-            ? $"verdict: nothing was lost and nothing repeated ({plain.Folder} and {killed.Folder})"
-            : $"verdict: the runs differ; they are kept in {plain.Folder} and {killed.Folder}");
-        return proven;
+        var isEqual = _unreadable == 0 && findings.All(finding => finding.IsEqual);
+        screen.WriteLine(!isEqual ? $"verdict: the runs differ; they are kept in {plain.Folder} and {killed.Folder}"
+            : Kills == 0 ? "verdict: nothing is proven, as no process was killed"
+            : $"verdict: nothing was lost and nothing repeated ({plain.Folder} and {killed.Folder})");
+        return isEqual && Kills > 0;
     }
 
     private static void RequireDone(ProofRun run, int exitCode)

@@ -9,6 +9,24 @@ namespace Streaming.Hosting.Runs;
 internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
 {
     public const string FileName = "config.hocon";
+    private const string FirstLine = "# What this run is, as resolved;";
+
+    /// <summary>A file that somebody wrote must not give way to what was resolved of it.</summary>
+    /// <param name="runDirectory">The run's folder.</param>
+    /// <exception cref="UserErrorException">There is such a file in it.</exception>
+    public static void RequireOwn(string runDirectory)
+    {
+        var path = Path.Combine(runDirectory, FileName);
+        try
+        {
+            if (File.Exists(path) && File.ReadLines(path).FirstOrDefault()?.StartsWith(FirstLine, StringComparison.Ordinal) != true)
+                throw new UserErrorException($"{Keys.RunDirectory.Path} = {runDirectory} holds a {FileName} of your own, which the run would overwrite with what it resolved: rename that file, or name another folder.");
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new UserErrorException($"{path} cannot be read: {failure.Message.TrimEnd('.')}.");
+        }
+    }
 
     public void Observe(RunProtocol.IEvent happened)
     {
@@ -16,7 +34,7 @@ internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
             return;
         var path = Path.Combine(started.RunDirectory, FileName);
         var aside = path + ".new";
-        File.WriteAllText(aside, $"# What this run is, as resolved; train --config {FileName} goes on with it.\n" + ConfigCommand.Print(settings, Keys.Resume));
+        File.WriteAllText(aside, $"{FirstLine} train --config {FileName} goes on with it. What is secret in a URL is left out.\n" + ConfigCommand.Print(settings, Keys.Resume));
         File.Move(aside, path, overwrite: true);
     }
 }

@@ -78,16 +78,21 @@ internal static class RunOptionsBuilder
         ? settings.GetInt32(Keys.ShuffleDocuments)
         : settings.Get(Keys.ShuffleInstructions) ? int.MaxValue : 0;
 
-    private static SourceOptions BuildSource(SourceEntry entry, Settings settings) => new()
+    private static SourceOptions BuildSource(SourceEntry entry, Settings settings)
     {
-        Name = entry.Name,
-        Paths = entry.Paths,
-        Kind = entry.Kind,
-        TextField = entry.TextField,
-        Weight = entry.Weight,
-        Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
-        Cleaning = settings.Get(Keys.HoldsInstructions) ? InstructionKeys.RefuseCleaning(entry, BuildCleaning(entry, settings), settings) : BuildCleaning(entry, settings),
-    };
+        if (entry.Paths.FirstOrDefault(Secrets.IsMasked) is { } masked)
+            throw new UserErrorException(settings.Refuse(Keys.Sources, $"names {masked}, and a run's own {ResolvedConfiguration.FileName} leaves out what is secret in a URL: give the file that the run was started with"));
+        return new()
+        {
+            Name = entry.Name,
+            Paths = entry.Paths,
+            Kind = entry.Kind,
+            TextField = entry.TextField,
+            Weight = entry.Weight,
+            Epochs = checked((int)(entry.Epochs ?? settings.Get(Keys.Epochs))),
+            Cleaning = settings.Get(Keys.HoldsInstructions) ? InstructionKeys.RefuseCleaning(entry, BuildCleaning(entry, settings), settings) : BuildCleaning(entry, settings),
+        };
+    }
 
     /// <summary>Null is the recipe's: short lines of Wikipedia's articles go, nothing else.</summary>
     private static CleaningOptions? BuildCleaning(SourceEntry entry, Settings settings)

@@ -1,14 +1,17 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Streaming.Actors;
 using Streaming.Hosting.Terminal;
 
 namespace Streaming.Hosting.Runs;
 
-/// <summary>SIGINT and SIGTERM: the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
+/// <summary>SIGINT, SIGTERM and SIGHUP (the terminal is gone; <c>nohup</c> leaves it ignored): the first asks the run to end with a checkpoint, the second ends the process at once.</summary>
 internal sealed partial class StopSignals : IDisposable
 {
+    private const int HangUp = 1; // SIGHUP
     private const int Interrupt = 2; // SIGINT
     private const nint DefaultDisposition = 0; // SIG_DFL
+    private const string Status = "/proc/self/status";
 
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly TaskCompletionSource<StopSignal> _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,6 +21,8 @@ internal sealed partial class StopSignals : IDisposable
         HeedInterrupt();
         Register(PosixSignal.SIGINT, StopSignal.Interrupt);
         Register(PosixSignal.SIGTERM, StopSignal.Terminate);
+        if (!IsIgnored(HangUp))
+            Register(PosixSignal.SIGHUP, StopSignal.HangUp);
 
         void Register(PosixSignal signal, StopSignal stop) => _registrations.Add(PosixSignalRegistration.Create(signal, context =>
         {
@@ -33,6 +38,12 @@ internal sealed partial class StopSignals : IDisposable
     /// A shell starts background jobs with SIGINT ignored, which the runtime would honour: kill -INT must stop them too.
     /// </summary>
     public static void HeedInterrupt() => SetDisposition(Interrupt, DefaultDisposition);
+
+    /// <summary>Whoever started the process wants it to outlive the signal, as <c>nohup</c> does: a handler would undo that.</summary>
+    private static bool IsIgnored(int signal) => File.Exists(Status)
+        && File.ReadLines(Status).FirstOrDefault(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is { } line
+        && ulong.TryParse(line.AsSpan("SigIgn:".Length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var ignored)
+        && (ignored >> (signal - 1) & 1) == 1;
 
     /// <summary>Completes with the first signal.</summary>
     public Task<StopSignal> First => _first.Task;

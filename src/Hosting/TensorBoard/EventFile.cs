@@ -5,12 +5,13 @@ namespace Streaming.Hosting.TensorBoard;
 
 /// <summary>
 /// TensorBoard's event file: TFRecord frames (length, its checksum, data, their checksum), each an <c>Event</c> message of
-/// TensorFlow's <c>event.proto</c>. Not thread-safe.
+/// TensorFlow's <c>event.proto</c>. A message that the disk does not take is lost, and the next one takes its place. Not thread-safe.
 /// </summary>
 internal sealed class EventFile : IDisposable
 {
     private readonly FileStream _file;
     private readonly TimeProvider _time;
+    private long _written; // what lies beyond is half a message
 
     /// <param name="folder">What TensorBoard is pointed at; made where it is missing.</param>
     /// <param name="time">The clock.</param>
@@ -20,8 +21,17 @@ internal sealed class EventFile : IDisposable
         _time = time;
         Directory.CreateDirectory(folder);
         Path = System.IO.Path.Combine(folder, $"events.out.tfevents.{time.GetUtcNow().ToUnixTimeSeconds():D10}.{Environment.MachineName}.{Environment.ProcessId}.0");
-        _file = new FileStream(Path, FileMode.Create, FileAccess.Write, FileShare.Read);
-        Write(Event(0, message => message.Text(3, "brain.Event:2"))); // file_version
+        _file = new FileStream(Path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0); // readers follow it while the run goes on
+        try
+        {
+            Write(Event(0, message => message.Text(3, "brain.Event:2"))); // file_version
+        }
+        catch (IOException)
+        {
+            _file.Dispose();
+            File.Delete(Path);
+            throw;
+        }
     }
 
     /// <summary>Full path of the file.</summary>
@@ -57,9 +67,6 @@ internal sealed class EventFile : IDisposable
         });
     }))));
 
-    /// <summary>Readers follow the file while the run goes on.</summary>
-    public void Flush() => _file.Flush();
-
     public void Dispose() => _file.Dispose();
 
     private ProtoWriter Event(long step, Action<ProtoWriter> what)
@@ -74,13 +81,15 @@ internal sealed class EventFile : IDisposable
     private void Write(ProtoWriter message)
     {
         var data = message.Written;
-        Span<byte> head = stackalloc byte[12], tail = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt64LittleEndian(head, (ulong)data.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(head[8..], MaskedChecksum(head[..8]));
-        BinaryPrimitives.WriteUInt32LittleEndian(tail, MaskedChecksum(data));
-        _file.Write(head);
-        _file.Write(data);
-        _file.Write(tail);
+        var frame = new byte[12 + data.Length + 4];
+        BinaryPrimitives.WriteUInt64LittleEndian(frame, (ulong)data.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(frame.AsSpan(8), MaskedChecksum(frame.AsSpan(0, 8)));
+        data.CopyTo(frame.AsSpan(12));
+        BinaryPrimitives.WriteUInt32LittleEndian(frame.AsSpan(12 + data.Length), MaskedChecksum(data));
+        if (_file.Length != _written)
+            _file.SetLength(_written);
+        RandomAccess.Write(_file.SafeFileHandle, frame, _written);
+        _written += frame.Length;
     }
 
     /// <summary>CRC-32C, turned and shifted, as TFRecord has it: a checksum of data with checksums would otherwise be weak.</summary>

@@ -6,7 +6,8 @@ namespace Streaming.Hosting.Terminal;
 
 /// <summary>
 /// Standard output of a run: lines that stay and, on a terminal, one line below them that is redrawn in place. Thread-safe,
-/// so that log lines do not tear the progress apart.
+/// so that log lines do not tear the progress apart. A line that cannot be written, on a full disk or a terminal that is gone, is lost;
+/// the run goes on.
 /// </summary>
 /// <param name="output">Where lines go.</param>
 /// <param name="errors">Where warnings and errors go.</param>
@@ -84,8 +85,7 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
                 return;
             _drawn = Fit(fields, columns() - 1); // the last column stays free: terminals wrap there
             _drawnAt = Stopwatch.GetTimestamp();
-            output.Write('\r' + _drawn + ClearToEnd);
-            output.Flush();
+            Try(() => WriteNow(output, '\r' + _drawn + ClearToEnd));
         }
     }
 
@@ -94,9 +94,8 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
     {
         lock (_lock)
         {
-            Erase();
+            Try(Erase);
             _drawn = "";
-            output.Flush();
         }
     }
 
@@ -148,35 +147,35 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
     {
         lock (_lock)
         {
-            Erase();
+            Try(Erase); // before the other writer's text
+            Try(() => WriteNow(destination, line + '\n'));
+            Try(() => WriteNow(_copy, $"{DateTime.UtcNow:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {line}\n"));
             if (_drawn.Length > 0)
-                output.Flush(); // before the other writer's text
-            destination.WriteLine(line);
-            destination.Flush();
-            Copy(line);
-            if (_drawn.Length == 0)
-                return;
-            output.Write(_drawn);
-            output.Flush();
-        }
-    }
-
-    private void Copy(string line)
-    {
-        try
-        {
-            _copy.WriteLine($"{DateTime.UtcNow:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {line}");
-            _copy.Flush();
-        }
-        catch (IOException)
-        {
-            _copy = TextWriter.Null; // a full disk costs the copy, not the run
+                Try(() => WriteNow(output, _drawn));
         }
     }
 
     private void Erase()
     {
         if (_drawn.Length > 0)
-            output.Write('\r' + ClearToEnd);
+            WriteNow(output, '\r' + ClearToEnd);
+    }
+
+    private static void WriteNow(TextWriter destination, string text)
+    {
+        destination.Write(text);
+        destination.Flush();
+    }
+
+    private static void Try(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            // Nobody is left to be told.
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Streaming.Hosting.Configuration;
 
 namespace Streaming.Hosting.Terminal;
 
@@ -20,7 +21,7 @@ internal sealed class TerminalLogs(Screen screen) : ILoggerProvider
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (!IsEnabled(logLevel))
+            if (!IsEnabled(logLevel) || exception is UserErrorException) // whose sentence the command tells
                 return;
             var text = exception is null ? formatter(state, exception) : $"{formatter(state, exception)}\n{exception}";
             screen.WriteLog(logLevel, screen.Format == LogFormat.Text ? $"{logLevel.ToString().ToLowerInvariant()}: {text}" : text);

@@ -41,6 +41,9 @@ public sealed class CheckpointStore
         return store;
     }
 
+    /// <summary>Room that a checkpoint of so many parameters takes on the disk: weights and two moments in float32, and a little more.</summary>
+    public static long BytesOf(long parameters) => parameters * EngineSnapshot.ValuesPerParameter * sizeof(float) + RoomForTheRest;
+
     /// <summary>The same checkpoints, with a disk that fails: for tests, and runs whose faults are planned.</summary>
     /// <param name="freeBytes">Free bytes when a step's checkpoint is written; null takes those of the disk.</param>
     /// <param name="beforeWriting">Called before each file of a step's checkpoint is written and before it is renamed, with its path; may throw.</param>
@@ -111,19 +114,23 @@ public sealed class CheckpointStore
     /// <summary>Finds the newest checkpoint that is whole, verifying it.</summary>
     public CheckpointSearch FindNewestWhole()
     {
-        var passedOver = new List<string>();
+        Checkpoint? newest = null;
+        var passedOver = new List<(long Step, string Sentence)>();
         foreach (var folder in NewestFirst())
         {
             try
             {
-                return new CheckpointSearch(Checkpoint.Open(folder), passedOver);
+                if (newest is null)
+                    newest = Checkpoint.Open(folder);
+                else if (TryReadTime(folder) == DateTimeOffset.MinValue)
+                    TrainingState.Load(Path.Combine(folder, Checkpoint.State)); // says why its time cannot be read
             }
             catch (ModelException exception)
             {
-                passedOver.Add($"{Path.GetFileName(folder)} is passed over: {exception.Message}");
+                passedOver.Add((TryParseStep(folder, out var step) ? step : 0, $"{Path.GetFileName(folder)} is passed over: {exception.Message}"));
             }
         }
-        return new CheckpointSearch(null, passedOver);
+        return new CheckpointSearch(newest, [.. passedOver.Where(damaged => newest is null || damaged.Step > newest.Training.Step).Select(damaged => damaged.Sentence)]);
     }
 
     /// <summary>Removes all but the newest checkpoints and the best.</summary>
@@ -147,7 +154,7 @@ public sealed class CheckpointStore
 
     private void RequireRoom(string target, long step, EngineSnapshot snapshot)
     {
-        var needed = snapshot.ParameterCount * EngineSnapshot.ValuesPerParameter * sizeof(float) + RoomForTheRest;
+        var needed = BytesOf(snapshot.ParameterCount);
         if (!Directory.Exists(_folder))
         {
             Directory.CreateDirectory(_folder);
@@ -171,7 +178,7 @@ public sealed class CheckpointStore
 
     /// <summary>
     /// The checkpoints' folders by the time they were written: after a roll-back to an earlier step, the steps beyond it are
-    /// older than those that followed. One whose state is unreadable is as old as its step says.
+    /// older than those that followed. One whose state is unreadable comes last, in the order of its step: it is of no use, and the first to be pruned.
     /// </summary>
     private IReadOnlyList<string> NewestFirst()
     {

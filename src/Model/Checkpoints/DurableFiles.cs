@@ -72,6 +72,20 @@ public static class DurableFiles
         }
     }
 
+    /// <summary>Writes a file, whole or not at all.</summary>
+    /// <exception cref="IOException">The disk is full, say; what was there before is as it was.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> bytes)
+    {
+        var aside = path + ".new";
+        using (var file = new FileStream(aside, FileMode.Create, FileAccess.Write))
+        {
+            file.Write(bytes);
+            file.Flush(flushToDisk: true);
+        }
+        Rename(aside, path);
+        SyncFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
     /// <summary>Replaces <paramref name="to"/> in one move; a symbolic link is moved, not followed.</summary>
     public static void Rename(string from, string to)
     {

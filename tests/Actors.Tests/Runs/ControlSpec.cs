@@ -55,6 +55,45 @@ public sealed class ControlSpec : IDisposable
             Assert.Equal(2e-3, edited.Steps.First().LearningRate, 1e-12);
     }
 
+    [Theory]
+    [InlineData("""{"settings":null}""", null)]
+    [InlineData("""{"settings":{"log-level":{"value":99,"configured":2}}}""", "control.json says log-level = 99, which is out of its range: information, as configured")]
+    [InlineData("""{"settings":{"max-steps":{"value":-1,"configured":6}}}""", "control.json says max-steps = -1, which is out of its range: 6, as configured")]
+    [InlineData("""{"settings":{"max-steps":{"value":6,"configured":6}}}""", null)]
+    [InlineData("""{"settings":[]}""", "control.json cannot be read")]
+    public async Task A_file_of_settings_that_somebody_has_damaged_costs_itself_alone(string json, string? told)
+    {
+        File.WriteAllText(Path.Combine(_folder, "control.json"), json);
+        var (outcome, run) = await HostedRun.CompleteAsync(TinyRun.Options(_folder, 6));
+        Assert.IsType<RunOutcome.Completed>(outcome);
+        Assert.Equal(6, run.Steps.Last().Step);
+        Assert.Equal(told is not null, run.Events.OfType<RunProtocol.Noticed>().Any(notice => notice.Sentence.Contains(told ?? "control.json", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_run_that_an_operator_has_shortened_says_so_where_there_is_nothing_to_do()
+    {
+        await using (var run = await StartAsync())
+        {
+            await run.Run.AskAsync(Set("max-steps", run.Steps.Last().Step + 50), s_patience);
+            Assert.IsType<RunOutcome.Completed>(await run.Run.Outcome.WaitAsync(s_patience, TestContext.Current.CancellationToken));
+        }
+        await using var again = await StartAsync(waitForStep: false);
+        var outcome = await again.Run.Outcome.WaitAsync(s_patience, TestContext.Current.CancellationToken);
+        Assert.Contains(" while the run went on; give training.max-steps another value than ", outcome.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_command_that_finds_the_run_busy_is_not_told_of_as_accepted()
+    {
+        await using var run = await StartAsync();
+        await run.Run.AskAsync(new ControlProtocol.Pause("me"), s_patience);
+        await run.Run.AskAsync(new ControlProtocol.SaveCheckpoint("first"), s_patience);
+        Assert.IsType<ControlProtocol.Busy>(await run.Run.AskAsync(new ControlProtocol.SaveCheckpoint("second"), s_patience));
+        await run.SeeAsync(happened => happened is ControlProtocol.StillPaused);
+        Assert.DoesNotContain(new ControlProtocol.Commanded("second", "checkpoint"), run.Events);
+    }
+
     [Fact]
     public async Task The_end_of_the_run_can_be_moved_and_an_operators_stop_is_no_failure()
     {

@@ -42,14 +42,35 @@ public sealed class ProvenanceSpec : IDisposable
     }
 
     [Fact]
-    public async Task A_step_that_the_text_does_not_reach_is_refused_in_a_sentence()
+    public async Task A_step_that_the_run_has_not_taken_is_refused_in_a_sentence()
     {
         var options = TinyRun.Options(_folder, 2);
-        var file = Path.Combine(_folder, "short.txt");
-        File.WriteAllLines(file, File.ReadLines(Path.Combine(TinyRun.Samples, "corpus-ja.txt")).Take(200));
-        options = options with { Data = options.Data with { Sources = [new() { Paths = [file], Epochs = 1 }] } };
-        var refusal = await Assert.ThrowsAsync<SourceException>(() => OfStepAsync(options, 100_000));
-        Assert.Equal("the text ends before step", refusal.Message[..25]);
+        await HostedRun.CompleteAsync(options);
+        var refusal = await Assert.ThrowsAsync<SourceException>(() => OfStepAsync(options, 3));
+        Assert.Equal("the run has taken 2 steps, and step 3 is not among them.", refusal.Message);
+    }
+
+    /// <summary>A run that goes on with other steps still tells what the earlier ones were made of, and one whose text has changed says that it cannot.</summary>
+    [Fact]
+    public async Task Steps_before_a_change_of_the_configuration_are_told_as_they_were_or_refused()
+    {
+        var first = Options("none");
+        await HostedRun.CompleteAsync(first);
+        var recorded = MemoryMarshal.Cast<byte, int>(File.ReadAllBytes(Path.Combine(_folder, "tokens.bin"))).ToArray();
+        var perStep = recorded.Length / Steps;
+        var second = first with
+        {
+            Data = first.Data with { Rows = first.Data.Rows + 1, BlockSize = first.Data.BlockSize / 2 },
+            Training = first.Training with { MaxSteps = Steps + 3, GradientAccumulationSteps = first.Training.GradientAccumulationSteps + 1 },
+            Checkpoints = first.Checkpoints with { RecordTokens = false },
+        };
+        await HostedRun.CompleteAsync(second);
+        Assert.Equal(recorded[(7 * perStep)..(8 * perStep)], (await OfStepAsync(second, 8)).SelectMany(batch => batch.Tokens));
+        Assert.Equal(second.Training.GradientAccumulationSteps * second.Data.Rows * second.Data.BlockSize, (await OfStepAsync(second, Steps + 2)).Sum(batch => batch.Tokens.Length));
+
+        var third = second with { Data = second.Data with { Sources = [second.Data.Sources[0] with { Weight = 5 }, second.Data.Sources[1]] } };
+        var refusal = await Assert.ThrowsAsync<SourceException>(() => OfStepAsync(third, 8));
+        Assert.StartsWith("the configuration of the text is not what it was when step 8 was taken", refusal.Message, StringComparison.Ordinal);
     }
 
     /// <summary>Every token of every sequence belongs to one document, which has a file and a place in it.</summary>

@@ -1,3 +1,4 @@
+using Streaming.Model.Checkpoints;
 using Streaming.Model.Engines;
 
 namespace Streaming.Actors.Tests.Runs;
@@ -16,11 +17,11 @@ public sealed class RunChecksSpec
             var refusal = Assert.Throws<RunRefusedException>(() => RunChecks.RequireRoom(options, folder =>
             {
                 asked = folder;
-                return 12 * parameters - 1;
+                return CheckpointStore.BytesOf(parameters) - 1;
             }));
             Assert.Equal(root, asked); // the folder itself is yet to be made
             Assert.Contains($"free in {root}: make room there, or set run.directory", refusal.Message, StringComparison.Ordinal);
-            RunChecks.RequireRoom(options, _ => 12 * parameters);
+            RunChecks.RequireRoom(options, _ => CheckpointStore.BytesOf(parameters));
             RunChecks.RequireRoom(options, _ => null);
         }
         finally
@@ -35,7 +36,7 @@ public sealed class RunChecksSpec
         var options = TinyRun.Options(Path.GetTempPath(), maxSteps: 1);
         options = options with { Training = options.Training with { Lora = new Streaming.Model.Adapters.LoraOptions { Rank = 2, TargetModules = ["k_proj"] } } };
         // Two layers, A (2, 32) and B (16, 2).
-        const long bytes = 12 * 2 * (64 + 32);
+        var bytes = CheckpointStore.BytesOf(2 * (64 + 32));
         RunChecks.RequireRoom(options, _ => bytes);
         Assert.Throws<RunRefusedException>(() => RunChecks.RequireRoom(options, _ => bytes - 1));
     }

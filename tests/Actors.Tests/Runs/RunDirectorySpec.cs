@@ -32,6 +32,19 @@ public sealed class RunDirectorySpec : IDisposable
         Assert.Equal("kept", File.ReadAllText(file));
     }
 
+    [Theory]
+    [InlineData("metrics.jsonl")]
+    [InlineData("events.jsonl")]
+    public void A_journal_that_cannot_be_written_is_refused_before_the_run_begins(string name)
+    {
+        var path = Directory.CreateDirectory(Path.Combine(_path, name)).FullName; // whoever runs this may write every file
+        var refusal = Assert.Throws<RunRefusedException>(() => RunDirectory.Open(_path));
+        Assert.StartsWith($"{path} cannot be written (", refusal.Message, StringComparison.Ordinal);
+        Assert.EndsWith("): give it to the user that trains, or name another run directory", refusal.Message, StringComparison.Ordinal);
+        Directory.Delete(path);
+        RunDirectory.Open(_path).Dispose();
+    }
+
     [Fact]
     public void Going_back_sets_aside_only_what_lies_beyond()
     {

@@ -90,7 +90,7 @@ public sealed class RunSpec : IDisposable
             options with { Checkpoints = new() { SaveSteps = 0 }, Evaluation = options.Evaluation with { EvalSteps = 0 } });
         await run.SeeAsync(happened => happened is TrainerProtocol.StepCompleted);
         run.Supervisor.Tell(new TrainerProtocol.Evaluate(), Akka.Actor.ActorRefs.NoSender);
-        run.Supervisor.Tell(new TrainerProtocol.SaveCheckpoint("test"), Akka.Actor.ActorRefs.NoSender);
+        run.Supervisor.Tell(new TrainerProtocol.SaveCheckpoint(), Akka.Actor.ActorRefs.NoSender);
         await run.SeeAsync(happened => happened is TrainerProtocol.EvaluationCompleted);
         await run.SeeAsync(happened => happened is CheckpointProtocol.Written);
         run.Run.RequestStop(StopSignal.Terminate);

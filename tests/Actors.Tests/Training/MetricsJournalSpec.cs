@@ -51,6 +51,31 @@ public sealed class MetricsJournalSpec : IDisposable
         Assert.Equal([1, 1], Steps());
     }
 
+    [Fact]
+    public void A_line_that_is_damaged_in_the_middle_costs_itself_alone_and_is_told_of()
+    {
+        Write(fromStep: 0, steps: [1, 2, 3, 4, 5]);
+        var lines = File.ReadAllLines(_path);
+        lines[1] = lines[1][..9] + "\0\uFFFD";
+        lines[3] = "";
+        File.WriteAllLines(_path, lines);
+        var told = new List<string>();
+        using (var journal = MetricsJournal.Open(_path, 5, told.Add))
+            journal.Write(Step(6));
+        Assert.Equal([1, 3, 5, 6], Steps());
+        Assert.Contains($"2 damaged lines of {_path}, the first at byte ", Assert.Single(told), StringComparison.Ordinal);
+        Assert.False(File.Exists(_path + ".new"));
+    }
+
+    [Fact]
+    public void Lines_that_are_missing_at_the_end_are_told_of()
+    {
+        Write(fromStep: 0, steps: [1, 2, 3]);
+        var told = new List<string>();
+        MetricsJournal.Open(_path, 7, told.Add).Dispose();
+        Assert.Equal($"{_path} ends with step 3, and the run goes on after step 7: the lines between are missing", Assert.Single(told));
+    }
+
     private void Write(long fromStep, long[] steps)
     {
         using var journal = MetricsJournal.Open(_path, fromStep);

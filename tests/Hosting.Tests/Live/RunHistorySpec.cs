@@ -73,6 +73,20 @@ public sealed class RunHistorySpec : IDisposable
     }
 
     [Fact]
+    public async Task Of_many_evaluations_as_many_are_told_as_buckets_and_the_last_one_in_any_case()
+    {
+        var history = new RunHistory();
+        history.Observe(new RunProtocol.Started(_folder, "reference", 1, 0, 0, 10, null));
+        await history.Loading;
+        for (var step = 1; step <= 1001; step++)
+            history.Observe(new TrainerProtocol.EvaluationCompleted(step, step, 1, TimeSpan.Zero));
+        var told = Read(history, 0, long.MaxValue, 100).GetProperty("evaluations").EnumerateArray().Select(evaluation => evaluation[0].GetInt64()).ToList();
+        Assert.InRange(told.Count, 50, 100);
+        Assert.Equal(1001, told[^1]);
+        Assert.Equal(5, Read(history, 10, 14, 100).GetProperty("evaluations").GetArrayLength());
+    }
+
+    [Fact]
     public void Beyond_its_capacity_the_series_keeps_every_second_point()
     {
         var series = new StepSeries(capacity: 1000);

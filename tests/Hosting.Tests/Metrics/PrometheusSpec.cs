@@ -57,7 +57,8 @@ public sealed class PrometheusSpec : IAsyncLifetime
             var empty = new List<string>();
             foreach (var (board, panel, expression) in panels)
             {
-                if (await CountAsync(client, expression) == 0)
+                // Nothing fires; were there a row for that, the table would always have it.
+                if (await CountAsync(client, expression) == 0 && panel != "Alerts")
                     empty.Add($"{board}, {panel}: {expression}");
             }
             Assert.True(empty.Count == 0, string.Join('\n', empty));

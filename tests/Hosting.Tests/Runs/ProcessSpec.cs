@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Streaming.Actors;
+using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Proof;
+using Streaming.Hosting.Runs;
 using Streaming.Model.Checkpoints;
 using Streaming.Tests;
 
@@ -64,6 +66,17 @@ public sealed class ProcessSpec : IDisposable
     }
 
     [Fact]
+    public async Task A_lost_terminal_ends_the_run_with_a_checkpoint()
+    {
+        var run = Run("run", "training.max-steps=1000000", "training.save-steps=0");
+        var process = Start(run);
+        await SeeAsync(run, process, "step 3/");
+        ProofRun.Send(process, 1);
+        Assert.Equal(ExitCodes.StoppedBy(1), await EndAsync(process));
+        Assert.Equal(run.Step, Checkpoint.Open(Path.Combine(run.CheckpointsPath, "latest")).Training.Step);
+    }
+
+    [Fact]
     public async Task Systemd_is_told_that_the_daemon_is_up_alive_and_going()
     {
         var path = Path.Combine(_folder, "notify");
@@ -100,6 +113,9 @@ public sealed class ProcessSpec : IDisposable
             Assert.DoesNotContain("s3cr3t-word", text, StringComparison.Ordinal);
             Assert.DoesNotContain("t0k3n-word", text, StringComparison.Ordinal);
         }
+        // The file that says what the run is goes on with it, or says why not.
+        var refusal = Assert.Throws<UserErrorException>(() => RunOptionsBuilder.Build(SettingsLoader.Load(Path.Combine(run.Folder, "config.hocon"), [], _ => null)));
+        Assert.Contains("leaves out what is secret in a URL: give the file that the run was started with", Assert.Single(refusal.Sentences), StringComparison.Ordinal);
     }
 
     private ProofRun Run(string name, params string[] settings)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Streaming.Actors;
+using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Terminal;
 
 namespace Streaming.Hosting.Tests.Terminal;
@@ -20,6 +21,13 @@ public sealed class LogFormatSpec
         Assert.Equal(
             ["<6>checkpoint after step 5", "<4>streaming: a record is passed over", "<3>streaming: the disk is full", "<2>first", "<2>second", "<2>System.InvalidOperationException: broken", ""],
             _output.ToString().Split('\n'));
+    }
+
+    [Fact]
+    public void A_users_mistake_is_the_commands_to_tell_and_no_stack_trace()
+    {
+        new TerminalLogs(Screen(LogFormat.Text)).CreateLogger("host").LogError(new UserErrorException("the port is in use."), "Hosting failed to start");
+        Assert.Empty(_output.ToString());
     }
 
     [Theory]

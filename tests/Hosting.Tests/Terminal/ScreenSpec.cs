@@ -35,6 +35,21 @@ public sealed class ScreenSpec
     }
 
     [Fact]
+    public void A_line_that_cannot_be_written_is_lost_and_the_other_writers_have_theirs()
+    {
+        using var full = new StreamWriter(new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0));
+        var (errors, copy) = (new StringWriter(), new StringWriter());
+        var screen = new Screen(full, errors, () => 40);
+        screen.CopyTo(copy);
+        screen.ShowProgress("step 1");
+        screen.WriteLine("checkpoint");
+        screen.WriteError("disk full");
+        screen.ClearProgress();
+        Assert.Equal("disk full\n", errors.ToString());
+        Assert.Equal(["checkpoint", "disk full"], copy.ToString().TrimEnd().Split('\n').Select(line => line[(line.IndexOf(' ') + 1)..]));
+    }
+
+    [Fact]
     public void Progress_is_redrawn_ten_times_a_second_at_most()
     {
         var output = new StringWriter();

@@ -110,6 +110,8 @@ public sealed class CheckpointStoreSpec : IDisposable
     [InlineData("model.safetensors", "truncate")]
     [InlineData("optimizer.safetensors", "flip")]
     [InlineData("state.json", "flip")]
+    [InlineData("state.json", "truncate")]
+    [InlineData("state.json", "delete")]
     [InlineData("config.json", "delete")]
     [InlineData("SHA256SUMS", "truncate")]
     [InlineData("SHA256SUMS", "delete")]
@@ -138,8 +140,8 @@ public sealed class CheckpointStoreSpec : IDisposable
         var found = CheckpointStore.Open(_run.FullName, TinyModels.Config).FindNewestWhole();
 
         Assert.Equal(10, found.Newest!.Training.Step);
-        // A checkpoint whose state cannot be read may be of any age: it is named only where it was tried.
-        if (file != "state.json" || found.PassedOver.Count > 0)
+        // The flipped bit may lie in the time, by which it is older than the other, which is then all that is tried.
+        if ((file, damage) is not ("state.json", "flip") || found.PassedOver.Count > 0)
         {
             Assert.StartsWith("step-00000020 is passed over: ", Assert.Single(found.PassedOver));
             Assert.Contains(file, found.PassedOver[0]);

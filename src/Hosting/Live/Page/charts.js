@@ -8,7 +8,8 @@ const Charts = (() => {
     if (a >= 1e9) return +(v / 1e9).toPrecision(digits) + "G";
     if (a >= 1e6) return +(v / 1e6).toPrecision(digits) + "M";
     if (a >= 1e4) return +(v / 1e3).toPrecision(digits) + "k";
-    if (a !== 0 && a < 1e-3) return v.toExponential(1).replace("e", "e");
+    if (a < 1e-20) return "0"; // what smoothing leaves of a value long ago
+    if (a < 1e-3) return v.toExponential(1);
     return String(+v.toPrecision(4));
   };
   // Exponential moving average that begins at the first value (bias corrected, as TensorBoard's).
@@ -26,6 +27,7 @@ const Charts = (() => {
     return out;
   };
 
+  const MOST_MARKED = 150; // evaluations with a dot each; more would hide the line
   const state = { columns: null, weight: 0.6, log: false, range: null, plots: {}, onRange: () => {} };
   const sync = uPlot.sync("steps");
 
@@ -76,7 +78,7 @@ const Charts = (() => {
     make("loss", [
       line("least", "transparent", { width: 0 }), line("greatest", "transparent", { width: 0 }),
       line("loss", accent, { width: 2 }),
-      line("validation", second, { width: 1.6, points: { show: true, size: 6, fill: second } }),
+      line("validation", second, { width: 1.6, points: { show: () => (state.columns?.evaluations.length ?? 0) <= MOST_MARKED, size: 6, fill: second } }),
     ], { log: state.log, bands: [{ series: [2, 1], fill: faint }] });
     make("speed", [line("tokens/s", accent)], { zero: true });
     make("rate", [line("learning rate", accent)], { zero: true });

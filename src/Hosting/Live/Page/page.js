@@ -31,6 +31,7 @@
     $("name").textContent = s.name;
     $("name").title = s.directory;
     badge(s.state);
+    if ($("verdict").className !== "verdict " + s.health) $("verdict-said").textContent = s.verdict; // its figures change twice a second: read aloud once
     $("verdict").className = "verdict " + s.health;
     $("verdict-text").textContent = s.verdict.charAt(0).toUpperCase() + s.verdict.slice(1) + ".";
     $("bar").style.width = Math.min(100, 100 * s.step / s.max_steps) + "%";
@@ -57,7 +58,7 @@
     for (const button of document.querySelectorAll(".controls button[id^=do-]"))
       if (!["do-theme", "do-help"].includes(button.id)) button.disabled = !["training", "paused"].includes(s.state);
   }
-  function badge(text, className = text) { $("state").textContent = text; $("state").className = "badge " + className; }
+  function badge(text, className = text) { if ($("state").textContent !== text) $("state").textContent = text; $("state").className = "badge " + className; }
   function tiles(list) {
     const root = $("tiles"), wanted = list.filter(Boolean);
     while (root.children.length > wanted.length) root.lastChild.remove();
