@@ -45,8 +45,8 @@ internal sealed class LlamaCpp : IDisposable
         return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
     }
 
-    /// <summary>Null where the file has no such key.</summary>
-    public string? Metadata(string key) => _model.MetadataValueByKey(key) is { } value ? Encoding.UTF8.GetString(value.Span) : null;
+    /// <summary>How the file says that conversations are put; null where it does not.</summary>
+    public string? ChatTemplate => _model.GetTemplate(name: null, strict: false);
 
     /// <summary>The tokens at which llama.cpp ends a text.</summary>
     public int[] EndTokens() => [.. Enumerable.Range(0, Vocabulary.Count).Where(id => ((LLamaToken)id).IsEndOfGeneration(Vocabulary))];

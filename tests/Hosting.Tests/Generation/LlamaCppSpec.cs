@@ -84,7 +84,7 @@ public sealed class LlamaCppSpec : IDisposable
         var text = llama.Tokenize("日本の", addSpecial: true);
         Assert.Equal(2, text[0]);
         Assert.Equal(llama.Tokenize("日本の"), text[1..]);
-        Assert.Equal(InstructionFiles.ToJinja(InstructionTemplate.Recipe), llama.Metadata("tokenizer.chat_template"));
+        Assert.Equal(InstructionFiles.ToJinja(InstructionTemplate.Recipe), llama.ChatTemplate);
     }
 
     [Fact]

@@ -74,6 +74,22 @@ public sealed class LlamaCppTokenizerSpec : IDisposable
     }
 
     [Fact]
+    public async Task Byte_pairs_that_drop_spaces_are_exported_with_a_word_about_it()
+    {
+        var bytes = File.ReadAllBytes(Path.Combine(_models, "pairs-bytes.model"));
+        // The normaliser's settings: a space before each text, and (now) no others than one between words.
+        var settings = bytes.AsSpan().LastIndexOf("identity\x12\x00\x18\x01\x20\x00"u8);
+        bytes[settings + "identity".Length + 5] = 1;
+        var folding = Path.Combine(_folder, "folding.model");
+        File.WriteAllBytes(folding, bytes);
+        using var llama = await Export(folding, KeepsSpaces, vocabulary: 640);
+        var tokenizer = PieceTokenizer.Load(folding);
+        Assert.Equal(Encode(tokenizer, "the mill"), llama.Tokenize("the mill"));
+        Assert.Equal(Encode(tokenizer, "the mill"), Encode(tokenizer, " the  mill "));
+        Assert.NotEqual(Encode(tokenizer, " the  mill "), llama.Tokenize(" the  mill "));
+    }
+
+    [Fact]
     public async Task Symbols_that_a_user_defined_break_no_character_that_begins_like_them()
     {
         var model = Path.Combine(_models, "prefix-bytes.model");
