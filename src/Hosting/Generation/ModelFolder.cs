@@ -83,6 +83,8 @@ internal sealed class ModelFolder
     /// <summary>The folder that holds <c>config.json</c>: the path, its target, or the newest checkpoint of the run there.</summary>
     public static string Resolve(string path, string option = "--model")
     {
+        if (path.Length == 0)
+            throw new UserErrorException($"{option} is empty; give a folder with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
         var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
         if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && !AdapterFolder.IsOne(path) && Directory.Exists(newest))
             path = newest;

@@ -34,9 +34,9 @@ internal sealed class CompletionRequest
             var parameters = CompletionParameters.Read(fields, isChat, worker.Model.Config, worker.Model.EndTokens);
             var request = new CompletionRequest(parameters, worker.Model);
             foreach (var (text, ids) in isChat ? [ReadMessages(worker.Model, fields)] : ReadPrompts(worker.Model, fields))
-                request.Add(text, ids, worker);
+                request.Add(text, ids, worker, isChat ? "messages" : "prompt");
             if (request._texts.Count > worker.MostTexts)
-                throw ApiException.Invalid(isChat ? "n" : "prompt", $"the request asks for {request._texts.Count} texts, this server takes at most {worker.MostTexts} at once; send them in several requests");
+                throw ApiException.Invalid(parameters.Choices > 1 ? "n" : "prompt", $"the request asks for {request._texts.Count} texts, this server takes at most {worker.MostTexts} at once; send them in several requests");
             switch (worker.TrySubmit(request._texts))
             {
                 case Submission.Accepted:
@@ -58,7 +58,7 @@ internal sealed class CompletionRequest
             text.Cancel();
     }
 
-    private void Add(string promptText, int[] ids, ModelWorker worker)
+    private void Add(string promptText, int[] ids, ModelWorker worker, string field)
     {
         try
         {
@@ -66,7 +66,7 @@ internal sealed class CompletionRequest
         }
         catch (GenerationException mistake)
         {
-            throw ApiException.Invalid("prompt", mistake.Message, ids.Length >= worker.ContextLength ? "context_length_exceeded" : null);
+            throw ApiException.Invalid(field, mistake.Message, ids.Length >= worker.ContextLength ? "context_length_exceeded" : null);
         }
         PromptTokens += ids.Length;
         for (var i = 0; i < Parameters.Choices; i++)
