@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using Streaming.Hosting.Configuration;
 
@@ -19,6 +20,11 @@ internal static partial class CommandLine
                 await errors.WriteLineAsync($"streaming: {InWords(OneLine(error.Message))}; see streaming --help.").ConfigureAwait(false);
             return ExitCodes.WrongUsage;
         }
+        if (EmptyPlace(parsed) is { } place)
+        {
+            await errors.WriteLineAsync($"streaming: {place.Name} is empty; give a {place.Kind}.").ConfigureAwait(false);
+            return ExitCodes.WrongUsage;
+        }
         // Signals are the commands' own matter: a run must write its checkpoint first.
         var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Error = errors };
         if (output is not null)
@@ -34,6 +40,16 @@ internal static partial class CommandLine
             return e.ExitCode;
         }
     }
+
+    /// <summary>The first file or folder that is named by an empty text, as a script's unset variable does.</summary>
+    private static (string Name, string Kind)? EmptyPlace(ParseResult parsed) => parsed.CommandResult.Children.OfType<OptionResult>()
+        .Where(result => result.Option.HelpName is { } kind && PlaceKind().IsMatch(kind) && result.Tokens.Any(token => token.Value.Length == 0))
+        .Select(result => ((string, string)?)(result.Option.Name, result.Option.HelpName!))
+        .FirstOrDefault();
+
+    /// <summary>What options call a file or a folder in their help: <c>file</c>, <c>auto|bundled|folder</c>, <c>ds_config.json</c>.</summary>
+    [GeneratedRegex(@"(^|\|)(file|folder|path)$|\.(json|svg)$")]
+    private static partial Regex PlaceKind();
 
     /// <summary>The parser names a number's kind as .NET does.</summary>
     private static string InWords(string message) => WrongKind().Match(message) is { Success: true } wrong

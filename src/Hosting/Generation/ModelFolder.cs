@@ -141,7 +141,7 @@ internal sealed class ModelFolder
             if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var one) && (uint)one < (uint)config.VocabularySize)
                 return [one];
             if (value.ValueKind == JsonValueKind.Array)
-                return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.GetInt32()).Where(id => (uint)id < (uint)config.VocabularySize)];
+                return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.TryGetInt32(out var token) ? token : -1).Where(id => (uint)id < (uint)config.VocabularySize)];
         }
         return config.EosTokenId is { } end ? [end] : [];
     }

@@ -20,6 +20,22 @@ public sealed class CommandLineSpec
         Assert.Equal(expected, errors.TrimEnd());
     }
 
+    [Theory]
+    [InlineData("file", "generate", "--model", "m", "--prompts", "")]
+    [InlineData("file", "generate", "--model", "m", "--prompt", "a", "--tokenizer", "")]
+    [InlineData("path", "export", "--model", "m", "--output", "")]
+    [InlineData("folder", "serve", "--model", "")]
+    [InlineData("folder", "train", "--base", "")]
+    [InlineData("file", "evaluate", "--model", "m", "--task", "")]
+    [InlineData("ds_config.json", "convert", "hf_config.json", "--deepspeed", "")]
+    [InlineData("auto|bundled|folder", "generate", "--model", "m", "--prompt", "a", "--libtorch", "")]
+    public async Task A_file_or_folder_without_a_name_is_a_sentence(string kind, params string[] line)
+    {
+        var errors = new StringWriter();
+        Assert.Equal(2, await CommandLine.RunAsync(Root.Create(), line, TextWriter.Null, errors));
+        Assert.Equal($"streaming: {line[^2]} is empty; give a {kind}.\n", errors.ToString());
+    }
+
     [Fact]
     public async Task A_wrong_configuration_is_a_sentence_a_mistake_and_exit_code_2()
     {

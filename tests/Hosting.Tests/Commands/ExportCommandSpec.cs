@@ -83,6 +83,13 @@ public sealed class ExportCommandSpec : IDisposable
     }
 
     [Fact]
+    public async Task End_tokens_that_are_none_are_passed_over()
+    {
+        File.WriteAllText(Path.Combine(Model, "generation_config.json"), """{"eos_token_id": [99999999999, 1.5, -1, 3, "x"]}""");
+        Assert.Equal((0, ""), await Export());
+    }
+
+    [Fact]
     public async Task A_type_that_is_none_is_one_sentence_with_those_that_are() =>
         Assert.Equal((2, "streaming: Argument 'int8' not recognized. Must be one of: 'bf16' 'fp16' 'float32'; see streaming --help.\n"), await Export("--dtype", "int8"));
 
