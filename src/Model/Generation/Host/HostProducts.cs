@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Streaming.Model.Safetensors;
 
 namespace Streaming.Model.Generation.Host;
@@ -104,9 +105,11 @@ internal static unsafe class HostProducts
     {
         byte* one = weights.Row(row), two = weights.Row(row + 1), three = weights.Row(row + 2), four = weights.Row(row + 3);
         Vector256<float> a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
+        var ahead = four + (four - three);
         var i = 0;
         for (; i + 2 * Lanes <= width; i += 2 * Lanes)
         {
+            Prefetch(ahead, four - three, i * TElement.Bytes);
             var (low, high) = (Vector256.Load(x + i), Vector256.Load(x + i + Lanes));
             a = Vector256.FusedMultiplyAdd(TElement.Load(one, i), low, a);
             b = Vector256.FusedMultiplyAdd(TElement.Load(two, i), low, b);
@@ -146,12 +149,29 @@ internal static unsafe class HostProducts
         return sum;
     }
 
+    /// <summary>
+    /// Asks for what the next four rows hold in the same place: a row is about a page of memory, at whose end the processor's own
+    /// prefetching stops.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* rows, long pitch, long offset)
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(rows + offset);
+        Sse.Prefetch0(rows + offset + pitch);
+        Sse.Prefetch0(rows + offset + 2 * pitch);
+        Sse.Prefetch0(rows + offset + 3 * pitch);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put(float* target, float value, bool add) => *target = add ? *target + value : value;
 
     /// <summary>How weights are stored.</summary>
     private interface IElement
     {
+        static abstract long Bytes { get; }
+
         static abstract Vector256<float> Load(byte* row, int index);
 
         static abstract float One(byte* row, int index);
@@ -159,6 +179,8 @@ internal static unsafe class HostProducts
 
     private readonly struct Single32 : IElement
     {
+        public static long Bytes => sizeof(float);
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load(byte* row, int index) => Vector256.Load((float*)row + index);
 
@@ -168,6 +190,8 @@ internal static unsafe class HostProducts
 
     private readonly struct Brain16 : IElement
     {
+        public static long Bytes => sizeof(ushort);
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load(byte* row, int index)
         {
