@@ -113,6 +113,7 @@ internal static class MistralConfigJson
     private static double RopeTheta(JsonValues json, double absent)
     {
         const string allowed = "a number above 0";
+        double? theta = null;
         foreach (var key in new[] { "rope_parameters", "rope_scaling" })
         {
             if (!json.Has(key))
@@ -124,9 +125,9 @@ internal static class MistralConfigJson
                     throw rope.Refuse(kind, name, "default");
             }
             if (rope.Has("rope_theta"))
-                return rope.Number("rope_theta", allowed, value => value > 0, absent: 0);
+                theta ??= rope.Number("rope_theta", allowed, value => value > 0, absent: 0);
         }
-        return json.Number("rope_theta", allowed, value => value > 0, absent);
+        return theta ?? json.Number("rope_theta", allowed, value => value > 0, absent);
     }
 
     private static int? TokenId(JsonValues json, string key, int vocabulary, int? absent)

@@ -130,6 +130,7 @@ public sealed class MistralConfigSpec : IDisposable
     [InlineData("attention_dropout", "0.1", "was 0.1")]
     [InlineData("rope_parameters", "{\"rope_theta\": 1e4, \"rope_type\": \"yarn\"}", "rope_parameters.rope_type must be default, was yarn")]
     [InlineData("rope_scaling", "{\"type\": \"linear\", \"factor\": 2}", "rope_scaling.type must be default, was linear")]
+    [InlineData("rope_scaling", "{\"type\": \"linear\"}, \"rope_parameters\": {\"rope_theta\": 1e4, \"rope_type\": \"default\"}", "rope_scaling.type must be default, was linear")]
     [InlineData("rope_parameters", "5", "rope_parameters must be a JSON object, was 5")]
     public void A_value_out_of_range_is_refused_with_file_key_and_value(string key, string? value, string reason)
     {

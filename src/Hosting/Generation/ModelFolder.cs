@@ -83,6 +83,8 @@ internal sealed class ModelFolder
     /// <summary>The folder that holds <c>config.json</c>: the path, its target, or the newest checkpoint of the run there.</summary>
     public static string Resolve(string path, string option = "--model")
     {
+        if (path.Length == 0)
+            throw new UserErrorException($"{option} is empty; give a folder with config.json, model.safetensors and tokenizer.model, a checkpoint or a run.");
         var newest = System.IO.Path.Combine(path, "checkpoints", "latest");
         if (!File.Exists(System.IO.Path.Combine(path, "config.json")) && !AdapterFolder.IsOne(path) && Directory.Exists(newest))
             path = newest;
@@ -139,7 +141,7 @@ internal sealed class ModelFolder
             if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var one) && (uint)one < (uint)config.VocabularySize)
                 return [one];
             if (value.ValueKind == JsonValueKind.Array)
-                return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.GetInt32()).Where(id => (uint)id < (uint)config.VocabularySize)];
+                return [.. value.EnumerateArray().Where(id => id.ValueKind == JsonValueKind.Number).Select(id => id.TryGetInt32(out var token) ? token : -1).Where(id => (uint)id < (uint)config.VocabularySize)];
         }
         return config.EosTokenId is { } end ? [end] : [];
     }

@@ -49,8 +49,7 @@ internal sealed record CompletionParameters
             Echo = echo,
             Choices = fields.Integer("n", 1, 1, MostChoices),
             Stream = fields.Switch("stream"),
-            StreamUsage = fields.Has("stream_options") && fields.Get("stream_options") is { ValueKind: JsonValueKind.Object } options
-                && options.TryGetProperty("include_usage", out var usage) && usage.ValueKind == JsonValueKind.True,
+            StreamUsage = ReadStreamUsage(fields),
             Options = new GenerationOptions
             {
                 MaxNewTokens = Math.Max(1, maxTokens),
@@ -83,7 +82,7 @@ internal sealed record CompletionParameters
     /// <summary>What the model cannot do must not pass in silence: who asks for it would take plain text for it.</summary>
     private static void RefuseWhatIsNotText(JsonFields fields)
     {
-        if (fields.Has("suffix"))
+        if (fields.Text("suffix") is { Length: > 0 })
             throw ApiException.Invalid("suffix", "'suffix' is not supported: the model writes on, it does not fill in");
         foreach (var name in new[] { "tools", "functions" })
         {
@@ -91,9 +90,21 @@ internal sealed record CompletionParameters
             if (fields.Has(name) && !isOff && !(fields.Get(name) is { ValueKind: JsonValueKind.Array } list && list.GetArrayLength() == 0))
                 throw ApiException.Invalid(name, $"'{name}' is not supported: the model answers with text; leave it out");
         }
+        if (fields.Texts("modalities", MostStops).FirstOrDefault(modality => modality != "text") is { } other)
+            throw ApiException.Invalid("modalities", $"'modalities' must be [\"text\"]: the model has no {other}");
         if (fields.Has("response_format") && !(fields.Get("response_format") is { ValueKind: JsonValueKind.Object } format
             && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text")))
             throw fields.Wrong("response_format", "{\"type\": \"text\"}: the model is not bound to a form");
+    }
+
+    private static bool ReadStreamUsage(JsonFields fields)
+    {
+        if (!fields.Has("stream_options"))
+            return false;
+        var options = fields.Get("stream_options");
+        if (options.ValueKind != JsonValueKind.Object)
+            throw fields.Wrong("stream_options", "an object, {\"include_usage\": true}");
+        return options.TryGetProperty("include_usage", out var usage) && usage.ValueKind == JsonValueKind.True;
     }
 
     private static int? ReadLogProbabilities(JsonFields fields, bool isChat)

@@ -34,9 +34,9 @@ internal sealed class CompletionRequest
             var parameters = CompletionParameters.Read(fields, isChat, worker.Model.Config, worker.Model.EndTokens);
             var request = new CompletionRequest(parameters, worker.Model);
             foreach (var (text, ids) in isChat ? [ReadMessages(worker.Model, fields)] : ReadPrompts(worker.Model, fields))
-                request.Add(text, ids, worker);
+                request.Add(text, ids, worker, isChat ? "messages" : "prompt");
             if (request._texts.Count > worker.MostTexts)
-                throw ApiException.Invalid(isChat ? "n" : "prompt", $"the request asks for {request._texts.Count} texts, this server takes at most {worker.MostTexts} at once; send them in several requests");
+                throw ApiException.Invalid(parameters.Choices > 1 ? "n" : "prompt", $"the request asks for {request._texts.Count} texts, this server takes at most {worker.MostTexts} at once; send them in several requests");
             switch (worker.TrySubmit(request._texts))
             {
                 case Submission.Accepted:
@@ -58,7 +58,7 @@ internal sealed class CompletionRequest
             text.Cancel();
     }
 
-    private void Add(string promptText, int[] ids, ModelWorker worker)
+    private void Add(string promptText, int[] ids, ModelWorker worker, string field)
     {
         try
         {
@@ -66,7 +66,7 @@ internal sealed class CompletionRequest
         }
         catch (GenerationException mistake)
         {
-            throw ApiException.Invalid("prompt", mistake.Message, ids.Length >= worker.ContextLength ? "context_length_exceeded" : null);
+            throw ApiException.Invalid(field, mistake.Message, ids.Length >= worker.ContextLength ? "context_length_exceeded" : null);
         }
         PromptTokens += ids.Length;
         for (var i = 0; i < Parameters.Choices; i++)
@@ -76,7 +76,8 @@ internal sealed class CompletionRequest
         }
     }
 
-    private static (string Text, int[] Ids) ReadMessages(ModelFolder model, JsonFields fields)
+    /// <summary>A conversation in the model's template.</summary>
+    public static (string Text, int[] Ids) ReadMessages(ModelFolder model, JsonFields fields)
     {
         if (!fields.Has("messages") || fields.Get("messages") is not { ValueKind: JsonValueKind.Array } list || list.GetArrayLength() == 0)
             throw ApiException.Invalid("messages", "'messages' must be a list of at least one message, {\"role\": \"user\", \"content\": \"…\"}");
@@ -127,19 +128,20 @@ internal sealed class CompletionRequest
         return ids.Length > 0 ? (text, ids) : throw ApiException.Invalid("prompt", "the prompt is empty; give it some text");
     }
 
-    private static (string Text, int[] Ids) ReadIds(ModelFolder model, JsonFields fields, JsonElement list)
+    /// <summary>A list of token ids that is not empty, and the text that they stand for.</summary>
+    public static (string Text, int[] Ids) ReadIds(ModelFolder model, JsonFields fields, JsonElement list, string name = "prompt")
     {
         var ids = new List<int>();
         foreach (var item in list.EnumerateArray())
         {
             if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out var id))
-                throw fields.Wrong("prompt", "token ids, which are whole numbers");
+                throw fields.Wrong(name, "token ids, which are whole numbers");
             if ((uint)id >= (uint)model.Config.VocabularySize)
-                throw ApiException.Invalid("prompt", $"token {id} of the prompt is not in the model's vocabulary of {model.Config.VocabularySize}");
+                throw ApiException.Invalid(name, $"token {id} of '{name}' is not in the model's vocabulary of {model.Config.VocabularySize}");
             ids.Add(id);
         }
         return ids.Count > 0
             ? (model.Tokenizer.Decode(ids.Where(id => id < model.Tokenizer.VocabularySize).ToArray()), [.. ids])
-            : throw ApiException.Invalid("prompt", "the prompt has no tokens; give it some");
+            : throw ApiException.Invalid(name, "the prompt has no tokens; give it some");
     }
 }

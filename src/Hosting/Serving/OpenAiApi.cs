@@ -1,6 +1,4 @@
 using System.Text;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -12,23 +10,19 @@ namespace Streaming.Hosting.Serving;
 /// <summary>The endpoints of the OpenAI API that a base model can serve: completions, chat completions, models.</summary>
 internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
 {
-    /// <summary>Bytes of a request at most: a hundred prompts of tens of thousands of tokens.</summary>
-    private const long LargestBody = 32 << 20;
-
-    private static readonly JsonSerializerOptions _format = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public void Map(WebApplication application)
     {
         application.Use(RefuseInShape);
         application.MapPost("/v1/completions", context => CompleteAsync(context, isChat: false));
         application.MapPost("/v1/chat/completions", context => CompleteAsync(context, isChat: true));
-        application.MapGet("/v1/models", context => WriteAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(ModelEntry()) }));
+        application.MapGet("/v1/models", context => ApiMessages.WriteAsync(context, new JsonObject { ["object"] = "list", ["data"] = new JsonArray(ModelEntry()) }));
         application.MapGet("/v1/models/{name}", context =>
         {
             RequireModel(context.Request.RouteValues["name"] as string);
-            return WriteAsync(context, ModelEntry());
+            return ApiMessages.WriteAsync(context, ModelEntry());
         });
-        application.MapGet("/health", context => WriteAsync(context, new JsonObject { ["status"] = "ok", ["model"] = hub.Current.Model.Name }));
+        application.MapGet("/health", context => ApiMessages.WriteAsync(context, new JsonObject { ["status"] = "ok", ["model"] = hub.Current.Model.Name }));
+        new TokenizerApi(hub).Map(application);
         metrics.Map(application);
     }
 
@@ -45,7 +39,7 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
     private async Task CompleteAsync(HttpContext context, bool isChat)
     {
         var received = metrics.Receive();
-        var fields = JsonFields.Parse(await ReadBodyAsync(context).ConfigureAwait(false));
+        var fields = await ApiMessages.ReadAsync(context).ConfigureAwait(false);
         if (fields.Has("model"))
             RequireModel(fields.Text("model"));
         var request = CompletionRequest.Submit(hub, fields, isChat);
@@ -74,7 +68,7 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
         }
         if (reasons.Contains(FinishReason.Cancelled) && !context.RequestAborted.IsCancellationRequested)
             throw new ApiException(503, "the server stopped before the text was whole; try again once it is back");
-        await WriteAsync(context, json.Whole(
+        await ApiMessages.WriteAsync(context, json.Whole(
             [.. texts.Select((text, i) => (text.ToString(), (IReadOnlyList<TokenDetail>)tokens[i], reasons[i]))], completionTokens)).ConfigureAwait(false);
     }
 
@@ -111,29 +105,14 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
 
     private static async Task SendAsync(HttpContext context, JsonObject chunk)
     {
-        await context.Response.WriteAsync($"data: {chunk.ToJsonString(_format)}\n\n", context.RequestAborted).ConfigureAwait(false);
+        await context.Response.WriteAsync($"data: {chunk.ToJsonString(ApiMessages.Format)}\n\n", context.RequestAborted).ConfigureAwait(false);
         await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-    }
-
-    private static async Task<ReadOnlyMemory<byte>> ReadBodyAsync(HttpContext context)
-    {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
-            limit.MaxRequestBodySize = LargestBody;
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted).ConfigureAwait(false);
-        return body.ToArray();
     }
 
     private void RequireModel(string? name)
     {
         if (name != hub.Options.Name && name != hub.Current.Model.Path)
             throw new ApiException(404, $"the model '{name}' does not exist; this server has '{hub.Options.Name}'", "model", "model_not_found");
-    }
-
-    private static Task WriteAsync(HttpContext context, JsonObject json)
-    {
-        context.Response.ContentType = "application/json; charset=utf-8";
-        return context.Response.WriteAsync(json.ToJsonString(_format), context.RequestAborted);
     }
 
     /// <summary>Whatever goes wrong is answered in the API's shape; who has left is not answered.</summary>
@@ -172,6 +151,6 @@ internal sealed class OpenAiApi(ModelHub hub, ServingMetrics metrics)
         context.Response.StatusCode = refusal.Status;
         if (refusal.Status == 429)
             context.Response.Headers.RetryAfter = "1";
-        await WriteAsync(context, refusal.ToJson()).ConfigureAwait(false);
+        await ApiMessages.WriteAsync(context, refusal.ToJson()).ConfigureAwait(false);
     }
 }

@@ -49,6 +49,21 @@ public sealed class PromptEncoder
         return ids.Span.ToArray();
     }
 
+    /// <summary>Encodes a text as Transformers does: special tokens that it spells out are those tokens.</summary>
+    public static int[] EncodeSpelled(TextTokenizer tokenizer, string text)
+    {
+        var encoder = tokenizer.CreateEncoder();
+        var ids = new TokenBuffer();
+        foreach (var part in Cut(text, SpecialsOf(tokenizer)))
+        {
+            if (part.Id is { } special)
+                ids.Add(special);
+            else
+                encoder.Encode(part.Text, ids);
+        }
+        return ids.Span.ToArray();
+    }
+
     /// <summary>Appends the ids of an answer, without an end.</summary>
     public void EncodeAnswer(ReadOnlySpan<char> answer, TokenBuffer ids) => _encoder.Encode(answer, ids);
 
@@ -61,11 +76,13 @@ public sealed class PromptEncoder
 
     private static Part[] Compile(TextTokenizer tokenizer, string form)
     {
-        var specials = new[] { tokenizer.BosId, tokenizer.EosId, tokenizer.PadId }
-            .OfType<int>().Distinct().Select(id => (Id: id, Text: tokenizer.IdToPiece(id))).ToList();
+        var specials = SpecialsOf(tokenizer);
         return [.. InstructionTemplate.Parts(form).SelectMany(part =>
             part is InstructionTemplate.Instruction or InstructionTemplate.Input ? [new Part(part, null)] : Cut(part, specials))];
     }
+
+    private static List<(int Id, string Text)> SpecialsOf(TextTokenizer tokenizer) =>
+        [.. new[] { tokenizer.BosId, tokenizer.EosId, tokenizer.PadId }.OfType<int>().Distinct().Select(id => (id, tokenizer.IdToPiece(id)))];
 
     /// <summary>Cuts text at the special tokens that it spells out.</summary>
     private static IEnumerable<Part> Cut(string text, List<(int Id, string Text)> specials)

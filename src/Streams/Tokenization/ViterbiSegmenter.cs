@@ -103,7 +103,7 @@ internal sealed class ViterbiSegmenter : Segmenter
                     if (id > Vocabulary.FirstUserDefined)
                         continue; // no piece, or an unused one
                     id = Vocabulary.UserDefinedId(id);
-                    score = UserDefinedScore(text[start..place]);
+                    score = UserDefinedScore(text[start..place], _vocabulary.HighestScore);
                 }
                 ref var ending = ref Unsafe.Add(ref here, place - start);
                 var candidate = score + scoreHere;
@@ -125,8 +125,8 @@ internal sealed class ViterbiSegmenter : Segmenter
         return text.Length;
     }
 
-    // The reference multiplies in float32 and subtracts in float64.
-    private double UserDefinedScore(ReadOnlySpan<char> piece) => Encoding.UTF8.GetByteCount(piece) * _vocabulary.HighestScore - 0.1;
+    /// <summary>What a user-defined piece weighs. The reference multiplies in float32 and subtracts in float64.</summary>
+    public static double UserDefinedScore(ReadOnlySpan<char> piece, float highestScore) => Encoding.UTF8.GetByteCount(piece) * highestScore - 0.1;
 
     private void Grow()
     {

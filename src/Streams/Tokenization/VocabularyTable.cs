@@ -12,6 +12,15 @@ public sealed record VocabularyTable
     /// <summary>1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte; as in <c>sentencepiece_model.proto</c>.</summary>
     public required IReadOnlyList<int> Types { get; init; }
 
+    /// <summary>
+    /// What a user-defined piece weighs against other segmentations of the same text (unigram): the reference puts this in place of
+    /// the score that stands in the file.
+    /// </summary>
+    public required Func<string, float> UserDefinedScore { get; init; }
+
+    /// <summary>User-defined pieces that the normalisation rules would rewrite, were they not kept from them.</summary>
+    public required IReadOnlyList<string> PiecesKeptFromRules { get; init; }
+
     /// <summary>Normalisation rules as <c>spm_train</c> compiles them; empty for none.</summary>
     public required byte[] CompiledRules { get; init; }
 
@@ -31,11 +40,15 @@ public sealed record VocabularyTable
         var tokenizer = PieceTokenizer.Load(path); // refuses what is no sound model
         var model = SentencePieceModelReader.Read(path);
         var normalizer = model.Normalizer!;
+        var rulesAlone = new SentencePieceNormalizer(new NormalizerSpec { CompiledRules = normalizer.CompiledRules, AddDummyPrefix = false, RemoveExtraWhitespaces = false }, spaceAsSuffix: false, userDefined: null);
+        var highest = new Vocabulary(model).HighestScore;
         return new VocabularyTable
         {
             Pieces = [.. model.Pieces.Select(piece => piece.Text)],
             Scores = [.. model.Pieces.Select(piece => piece.Score)],
             Types = [.. model.Pieces.Select(piece => (int)piece.Type)],
+            UserDefinedScore = piece => (float)ViterbiSegmenter.UserDefinedScore(piece, highest),
+            PiecesKeptFromRules = [.. model.Pieces.Where(piece => piece.Type == PieceType.UserDefined && rulesAlone.Normalize(piece.Text) != piece.Text.Replace(' ', SentencePieceNormalizer.EscapedSpace)).Select(piece => piece.Text)],
             CompiledRules = normalizer.CompiledRules,
             IsBytePair = tokenizer.IsBytePair,
             AddDummyPrefix = normalizer.AddDummyPrefix,

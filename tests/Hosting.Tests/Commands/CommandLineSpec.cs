@@ -8,6 +8,9 @@ public sealed class CommandLineSpec
     [InlineData("fly", "streaming: Unrecognized command or argument 'fly'; see streaming --help.")]
     [InlineData("train --colour", "streaming: Unrecognized command or argument '--colour'; see streaming --help.")]
     [InlineData("train --config", "streaming: Required argument missing for option: '--config'; see streaming --help.")]
+    [InlineData("generate --model m --seed abc", "streaming: --seed must be a whole number, was abc; see streaming --help.")]
+    [InlineData("generate --model m --max-new-tokens 99999999999", "streaming: --max-new-tokens must be a whole number of at most 2147483647, was 99999999999; see streaming --help.")]
+    [InlineData("generate --model m --temperature hot", "streaming: --temperature must be a number, was hot; see streaming --help.")]
     [InlineData("tokenize", "streaming: Option '--tokenizer' is required; see streaming --help.")]
     public async Task A_wrong_command_line_is_a_sentence_and_exit_code_2(string line, string expected)
     {
@@ -15,6 +18,22 @@ public sealed class CommandLineSpec
         Assert.Equal(2, code);
         Assert.Empty(output);
         Assert.Equal(expected, errors.TrimEnd());
+    }
+
+    [Theory]
+    [InlineData("file", "generate", "--model", "m", "--prompts", "")]
+    [InlineData("file", "generate", "--model", "m", "--prompt", "a", "--tokenizer", "")]
+    [InlineData("path", "export", "--model", "m", "--output", "")]
+    [InlineData("folder", "serve", "--model", "")]
+    [InlineData("folder", "train", "--base", "")]
+    [InlineData("file", "evaluate", "--model", "m", "--task", "")]
+    [InlineData("ds_config.json", "convert", "hf_config.json", "--deepspeed", "")]
+    [InlineData("auto|bundled|folder", "generate", "--model", "m", "--prompt", "a", "--libtorch", "")]
+    public async Task A_file_or_folder_without_a_name_is_a_sentence(string kind, params string[] line)
+    {
+        var errors = new StringWriter();
+        Assert.Equal(2, await CommandLine.RunAsync(Root.Create(), line, TextWriter.Null, errors));
+        Assert.Equal($"streaming: {line[^2]} is empty; give a {kind}.\n", errors.ToString());
     }
 
     [Fact]

@@ -50,7 +50,9 @@ public sealed class ExportCommandSpec : IDisposable
     public async Task A_gguf_file_has_its_tables_and_llamas_order_of_rows()
     {
         var path = Path.Combine(_folder, "tiny.gguf");
-        const string notice = "streaming: llama.cpp spells no character in bytes with a unigram tokenizer: one without a piece of its own is unknown there.\n";
+        const string notice =
+            "streaming: llama.cpp spells no character in bytes with a unigram tokenizer: one without a piece of its own is unknown there.\n" +
+            "streaming: llama.cpp keeps spaces that this tokenizer drops: several in a row, and those at either end of a text.\n";
         Assert.Equal((0, notice), await Run("--format", "gguf", "--dtype", "float32", "--output", path));
 
         var (metadata, tensors) = Gguf.Read(path);
@@ -78,6 +80,13 @@ public sealed class ExportCommandSpec : IDisposable
         var embedding = new float[2000 * 32];
         original.Read("model.embed_tokens.weight", embedding);
         Assert.Equal(embedding, tensors["token_embd.weight"]);
+    }
+
+    [Fact]
+    public async Task End_tokens_that_are_none_are_passed_over()
+    {
+        File.WriteAllText(Path.Combine(Model, "generation_config.json"), """{"eos_token_id": [99999999999, 1.5, -1, 3, "x"]}""");
+        Assert.Equal((0, ""), await Export());
     }
 
     [Fact]

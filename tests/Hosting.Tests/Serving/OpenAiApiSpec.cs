@@ -90,8 +90,11 @@ public sealed class OpenAiApiSpec
     [InlineData("\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]", "tools")]
     [InlineData("\"response_format\": {\"type\": \"json_object\"}", "response_format")]
     [InlineData("\"messages\": [{\"role\": \"user\", \"content\": \" \"}]", "messages")]
+    [InlineData("\"modalities\": [\"text\", \"audio\"]", "modalities")]
+    [InlineData("\"modalities\": [\"text\"], \"user\": \"u\", \"store\": false, \"metadata\": {}, \"parallel_tool_calls\": false, \"service_tier\": \"auto\"", null)]
     [InlineData("\"tools\": [], \"response_format\": {\"type\": \"text\"}", null)]
     [InlineData("\"tools\": [{}], \"tool_choice\": \"none\"", null)]
+    [InlineData("\"suffix\": \"\"", null)]
     public async Task A_chat_that_asks_nothing_or_wants_more_than_text_is_refused(string fields, string? parameter)
     {
         await using var served = await ServedModel.StartAsync();
@@ -152,6 +155,8 @@ public sealed class OpenAiApiSpec
     [InlineData("""{"prompt": "a", "logit_bias": {"2000": 1}}""", 400, "logit_bias")]
     [InlineData("""{"prompt": "a", "seed": 1.5}""", 400, "seed")]
     [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix")]
+    [InlineData("""{"prompt": "a", "n": 100}""", 400, "n")]
+    [InlineData("""{"prompt": "a", "stream": true, "stream_options": 5}""", 400, "stream_options")]
     [InlineData("""{"prompt": "\ud83d"}""", 400, "prompt")]
     [InlineData("""{"prompt": "a", "functions": [{"name": "f"}]}""", 400, "functions")]
     [InlineData("[]", 400, null)]
@@ -166,6 +171,22 @@ public sealed class OpenAiApiSpec
         Assert.Equal("invalid_request_error", answer["error"]!["type"]!.GetValue<string>());
         Assert.Equal(parameter, answer["error"]!["param"]?.GetValue<string>());
         Assert.NotEmpty(answer["error"]!["message"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task What_is_too_long_says_so_in_the_code_that_programs_go_by()
+    {
+        await using var served = await ServedModel.StartAsync();
+        var text = new string('あ', 34_000); // 100 kB
+        foreach (var (path, body, field) in new[]
+        {
+            (Completions, $$"""{"prompt": "{{text}}"}""", "prompt"),
+            (Chat, $$"""{"messages": [{"role": "user", "content": "{{text}}"}]}""", "messages"),
+        })
+        {
+            var (status, answer) = await served.PostAsync(path, body);
+            Assert.Equal((HttpStatusCode.BadRequest, field, "context_length_exceeded"), (status, answer["error"]!["param"]!.GetValue<string>(), answer["error"]!["code"]!.GetValue<string>()));
+        }
     }
 
     [Fact]

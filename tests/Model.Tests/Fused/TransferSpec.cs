@@ -9,7 +9,7 @@ public sealed class TransferSpec
     {
         using var bench = new KernelBench(device);
         var source = Enumerable.Range(1, 4 * 300).ToArray();
-        var (target, scalars) = (bench.Allocate<int>(source.Length + 4), bench.Upload([new StepScalars { LossScale = 3, Step = 7 }]));
+        var (target, scalars) = (bench.Upload(new int[source.Length + 4]), bench.Upload([new StepScalars { LossScale = 3, Step = 7 }]));
         bench.LaunchThreads("take_micro_batch", source.Length / 4, target, bench.Upload(source), source.Length / 4, scalars, 0.125f);
         Assert.Equal([.. source, 0, 0, 0, 0], target.Download());
         Assert.Equal(new StepScalars { LossScale = 3, Step = 7, LossWeight = 0.125f }, scalars.Download()[0]);
