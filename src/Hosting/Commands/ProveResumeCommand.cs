@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Proof;
 using Streaming.Hosting.Terminal;
@@ -46,7 +47,7 @@ internal static class ProveResumeCommand
         List<string> arguments = [.. config is null ? [] : new[] { "--config", Path.GetFullPath(config) }];
         foreach (var assignment in assignments.Concat(Overrides(steps)))
             arguments.AddRange(["--set", assignment]);
-        var proof = new ResumeProof(new ProofRun(Path.Combine(target, "plain"), arguments), new ProofRun(Path.Combine(target, "killed"), arguments), steps, Screen.ForConsole());
+        var proof = new ResumeProof(RunIn("plain"), RunIn("killed"), steps, Screen.ForConsole());
         using var interrupted = new CancellationTokenSource();
         var code = ExitCodes.Failed;
         using var interrupt = Heed(PosixSignal.SIGINT, 2);
@@ -59,6 +60,13 @@ internal static class ProveResumeCommand
         catch (OperationCanceledException)
         {
             return code;
+        }
+
+        // A cache of its own: those of the user's runs are theirs.
+        ProofRun RunIn(string name)
+        {
+            var run = Path.Combine(target, name);
+            return new(run, settings.Get(Keys.TokenCache) == "none" ? arguments : [.. arguments, "--set", $"{Relative(Keys.TokenCache)}={JsonSerializer.Serialize(run + ".tokens")}"]);
         }
 
         // No process of the proof outlives it.
@@ -82,6 +90,7 @@ internal static class ProveResumeCommand
         $"{Relative(Keys.Deterministic)}=true",
         $"{Relative(Keys.MetricsEnabled)}=false",
         $"{Relative(Keys.SamplePrompt)}=\"\"",
+        $"{Relative(Keys.RejectedFile)}=none",
     ];
 
     private static string Relative(Key key) => key.Path[(Keys.Root.Length + 1)..];

@@ -1,3 +1,4 @@
+using Streaming.Model.Generation.Host;
 using Streaming.Model.Parameters;
 
 namespace Streaming.Model.Generation;
@@ -9,7 +10,7 @@ namespace Streaming.Model.Generation;
 /// continuations as beams are looked at, finished texts are kept by their length-penalised log probability, and processors
 /// and warpers act on log probabilities. Takes the decoder's first slots, one a beam.
 /// </summary>
-public sealed class BeamSearch
+public sealed unsafe class BeamSearch
 {
     private const float Impossible = -1e9f; // Transformers' stand-in for a score that none is worse than
 
@@ -17,14 +18,15 @@ public sealed class BeamSearch
     private readonly GenerationOptions _options;
     private readonly Func<ReadOnlySpan<int>, bool>? _isStopped;
     private readonly GaussianGenerator _random;
-    private readonly LogitRules _rules;
-    private readonly Candidates _candidates;
     private readonly int _width; // continuations looked at in each step
     private readonly Beam[] _finished;
     private readonly List<Continuation> _continuations = [];
-    private readonly int[] _ids;
-    private readonly float[] _values, _logits;
+    private readonly Ranker?[] _rankers; // one a running text
+    private readonly GangWork _rank;
+    private readonly float[] _logits;
     private readonly ILogitsInPlace? _inPlace;
+    private float* _scores;
+    private int _stride;
     private Beam[] _running;
     private int _promptLength;
 
@@ -38,11 +40,9 @@ public sealed class BeamSearch
         (_decoder, _options, _isStopped) = (decoder, options, isStopped);
         var vocabulary = decoder.Model.VocabularySize;
         _random = new GaussianGenerator((ulong)options.Seed);
-        _rules = new LogitRules(vocabulary);
-        _candidates = new Candidates(vocabulary);
         _width = Math.Max(2, 1 + options.EndTokens.Count) * options.Beams;
         _finished = [.. Enumerable.Repeat(new Beam([], -1, Impossible, IsFinished: false), options.Beams)];
-        (_ids, _values) = (new int[_width], new float[_width]);
+        (_rankers, _rank) = (new Ranker?[options.Beams], Rank);
         _inPlace = decoder as ILogitsInPlace;
         _logits = _inPlace is null ? new float[options.Beams * vocabulary] : [];
         _running = [];
@@ -112,31 +112,40 @@ public sealed class BeamSearch
     private void FindContinuations(Span<float> logits, int stride)
     {
         _continuations.Clear();
-        var vocabulary = _decoder.Model.VocabularySize;
+        fixed (float* first = logits)
+        {
+            _scores = first;
+            _stride = stride;
+            // Log probabilities take about twice as long as the search among them.
+            RankingThreads.Run(_running.Length, 3 * _decoder.Model.VocabularySize, _rank);
+            _scores = null;
+        }
         for (var i = 0; i < _running.Length; i++)
         {
-            var scores = logits.Slice(i * stride, vocabulary);
-            Probabilities.LogSoftmax(scores);
-            _rules.Apply(scores, _running[i].Text, _promptLength, _options);
-            if (_options.Sample && _options.Temperature > 0)
+            var ranked = _rankers[i]!;
+            for (var j = 0; j < ranked.Count; j++)
             {
-                _candidates.Select(scores, _options);
-                for (var j = 0; j < _candidates.Count; j++)
-                {
-                    // Drawing without replacement by the Gumbel trick: the highest perturbed log probabilities.
-                    var score = _running[i].Score + _candidates.Scores[j];
-                    var gumbel = -Math.Log(Math.Max(-Math.Log(1 - _random.NextUniform()), double.Epsilon));
-                    _continuations.Add(new(i, _candidates.Ids[j], score, score + gumbel));
-                }
-                continue;
+                var score = _running[i].Score + ranked.Scores[j];
+                // Drawing without replacement by the Gumbel trick: the highest perturbed log probabilities.
+                var gumbel = Draws ? -Math.Log(Math.Max(-Math.Log(1 - _random.NextUniform()), double.Epsilon)) : 0;
+                _continuations.Add(new(i, ranked.Ids[j], score, score + gumbel));
             }
-            var count = Probabilities.Highest(scores, _ids, _values);
-            for (var j = 0; j < count; j++)
-                _continuations.Add(new(i, _ids[j], _running[i].Score + _values[j], _running[i].Score + _values[j]));
         }
         _continuations.Sort((one, other) => other.Rank.CompareTo(one.Rank));
         if (_continuations.Count > _width)
             _continuations.RemoveRange(_width, _continuations.Count - _width);
+    }
+
+    private bool Draws => _options.Sample && _options.Temperature > 0;
+
+    private void Rank(int worker, int begin, int end)
+    {
+        var vocabulary = _decoder.Model.VocabularySize;
+        for (var i = begin; i < end; i++)
+        {
+            var ranker = _rankers[i] ??= new Ranker(vocabulary, _width);
+            ranker.Rank(new Span<float>(_scores + (long)i * _stride, vocabulary), _running[i].Text, _promptLength, _options, Draws);
+        }
     }
 
     /// <summary>Writes the continuations' texts, and tells which of them end.</summary>
@@ -209,6 +218,31 @@ public sealed class BeamSearch
                 return true;
         }
         return false;
+    }
+
+    /// <summary>What may follow one text: all that may be drawn, or the most probable. Scratch memory and result of one thread at a time.</summary>
+    private sealed class Ranker(int vocabulary, int width)
+    {
+        private readonly LogitRules _rules = new(vocabulary);
+        private readonly Candidates _candidates = new(vocabulary);
+        private readonly int[] _ids = new int[width];
+        private readonly float[] _values = new float[width];
+        private bool _draws;
+        private int _found;
+
+        public int Count => _draws ? _candidates.Count : _found;
+        public ReadOnlySpan<int> Ids => _draws ? _candidates.Ids : _ids;
+        public ReadOnlySpan<float> Scores => _draws ? _candidates.Scores : _values;
+
+        /// <param name="scores">Logits (V), overwritten.</param>
+        public void Rank(Span<float> scores, ReadOnlySpan<int> text, int promptLength, GenerationOptions options, bool draws)
+        {
+            Probabilities.LogSoftmax(scores);
+            _rules.Apply(scores, text, promptLength, options);
+            _draws = draws;
+            if (draws) _candidates.Select(scores, options);
+            else _found = Probabilities.Highest(scores, _ids, _values);
+        }
     }
 
     /// <param name="Text">The prompt and what was added.</param>

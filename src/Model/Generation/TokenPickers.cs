@@ -17,16 +17,8 @@ internal interface ITextBeingWritten
 /// </summary>
 internal sealed unsafe class TokenPickers
 {
-    // Scores that are ranked in about the time that it takes to wake a thread.
-    private const int Worthwhile = 150_000;
-
-    // Three of four cores, up to twelve: others belong to the driver and to whoever asks. Where there are many they watch as long as a step
-    // on a GPU takes, because waking them one after the other takes as long as ranking.
-    private static readonly Lazy<WorkerGang> s_gang = new(() => new WorkerGang(MostThreads, Environment.ProcessorCount < 8 ? WorkerGang.ShortWatch : TimeSpan.FromMilliseconds(2)));
-    private static readonly object s_turn = new();
-
     private readonly int _vocabulary;
-    private readonly TokenPicker?[] _pickers = new TokenPicker?[MostThreads];
+    private readonly TokenPicker?[] _pickers = new TokenPicker?[RankingThreads.Most];
     private readonly ITextBeingWritten[] _texts;
     private readonly int[] _chosen;
     private readonly GangWork _work;
@@ -41,8 +33,6 @@ internal sealed unsafe class TokenPickers
         (_texts, _chosen) = (new ITextBeingWritten[texts], new int[texts]);
         _work = Work;
     }
-
-    private static int MostThreads => Math.Clamp(Environment.ProcessorCount * 3 / 4, Math.Min(Environment.ProcessorCount, 2), 12);
 
     /// <summary>Adds a text to those whose tokens are chosen next.</summary>
     public void Add(ITextBeingWritten text) => _texts[_count++] = text;
@@ -59,22 +49,7 @@ internal sealed unsafe class TokenPickers
         {
             _logits = first;
             _stride = stride;
-            // The threads are the process's: who finds them at work ranks alone.
-            if (_pickers.Length > 1 && (long)count * _vocabulary >= 2 * Worthwhile && Monitor.TryEnter(s_turn))
-            {
-                try
-                {
-                    s_gang.Value.Run(count, grain: 1, _work);
-                }
-                finally
-                {
-                    Monitor.Exit(s_turn);
-                }
-            }
-            else
-            {
-                Work(0, 0, count);
-            }
+            RankingThreads.Run(count, _vocabulary, _work);
             _logits = null;
         }
         return _chosen.AsSpan(0, count);

@@ -111,11 +111,15 @@
   }
 
   // ---- events, checkpoints, samples
+  async function loadEvents() {
+    events = await (await fetch("api/events?last=" + MOST_EVENTS)).json();
+    lists();
+  }
   function addEvent(e) {
     events.push(e);
     if (events.length > MOST_EVENTS) events.shift();
     if (e.kind === "evaluation" && columns && followEnd) { columns.evaluations.push([e.step, e.loss]); Charts.draw(); }
-    if (e.kind === "started" && columns) loadHistory();
+    if (e.kind === "started" && columns) { loadHistory(); loadEvents(); return; } // those of earlier processes are there from now on
     lists();
   }
   const when = time => { const t = new Date(time), today = new Date().toDateString() === t.toDateString(); return today ? t.toLocaleTimeString("en-GB") : t.toLocaleDateString("en-CA") + " " + t.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }); };
@@ -249,8 +253,7 @@
   function listen() {
     const source = new EventSource("api/stream");
     source.addEventListener("open", async () => {
-      events = await (await fetch("api/events?last=300")).json();
-      lists();
+      await loadEvents();
       config = null;
       await loadHistory();
     });
