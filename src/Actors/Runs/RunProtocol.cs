@@ -21,9 +21,10 @@ public static class RunProtocol
     /// <param name="Device"><c>cpu</c> or <c>cuda:N</c>; null where it is not known.</param>
     /// <param name="DeviceBytes">Device memory that the engine has allocated; null where it does not say.</param>
     /// <param name="Checkpoint">The checkpoint folder the run continues from; null for a run from the beginning.</param>
+    /// <param name="EvaluationLoss">Of the run's last evaluation, nats per predicted token; null where there was none.</param>
     public sealed record Started(
         string RunDirectory, string Engine, long ParameterCount, long Step, long Tokens, long MaxSteps, string? Checkpoint,
-        string? Device = null, long? DeviceBytes = null) : IEvent;
+        string? Device = null, long? DeviceBytes = null, double? EvaluationLoss = null) : IEvent;
 
     /// <summary>The trainer failed and starts again from the newest whole checkpoint.</summary>
     /// <param name="Reason">What failed.</param>

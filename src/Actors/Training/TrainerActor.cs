@@ -152,7 +152,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         _agenda.Begin(session.LastEvaluation, _heldOut is not null);
         Publish(new RunProtocol.Started(
             _directory.Path, session.Engine.Description, session.Engine.ParameterCount, session.Step, session.Tokens,
-            _options.Training.MaxSteps, _checkpoint, Devices.Parse(_options.Training.Device).ToString(), (session.Engine as FusedEngine)?.DeviceBytes));
+            _options.Training.MaxSteps, _checkpoint, Devices.Parse(_options.Training.Device).ToString(), (session.Engine as FusedEngine)?.DeviceBytes, session.LastEvaluationLoss));
         Become(Training);
         Stash.UnstashAll();
         Self.Tell(_continue);

@@ -67,6 +67,8 @@ internal sealed class TrainingSession : IDisposable
 
     public long? LastEvaluation => _journal.LastEvaluation;
 
+    public double? LastEvaluationLoss => _journal.LastEvaluationLoss;
+
     /// <summary>No micro-batch of the next step has been taken.</summary>
     public bool StepIsEmpty => _microBatches == 0;
 

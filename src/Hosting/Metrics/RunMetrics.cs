@@ -106,6 +106,8 @@ internal sealed class RunMetrics : IRunObserver
                     _checkpointStep.Set(saved.Step);
                     _checkpointBytes.Set(saved.Bytes);
                 }
+                if (started.EvaluationLoss is { } before)
+                    SetEvaluation(before);
                 OnStarted(started);
                 _parameters.Set(started.ParameterCount);
                 _safeSince ??= _time.GetTimestamp();
@@ -115,8 +117,7 @@ internal sealed class RunMetrics : IRunObserver
                 break;
             case TrainerProtocol.EvaluationCompleted evaluation:
                 _evaluations.Inc();
-                _evaluationLoss.Set(evaluation.Loss);
-                _evaluationPerplexity.Set(evaluation.Perplexity);
+                SetEvaluation(evaluation.Loss);
                 break;
             case CheckpointProtocol.Written written:
                 _checkpoints.Inc();
@@ -160,6 +161,12 @@ internal sealed class RunMetrics : IRunObserver
 
     /// <summary>Model FLOPs utilisation of the last step; null where the device's peak is not known.</summary>
     public double? Utilization { get; private set; }
+
+    private void SetEvaluation(double loss)
+    {
+        _evaluationLoss.Set(loss);
+        _evaluationPerplexity.Set(Math.Exp(loss));
+    }
 
     private void OnStarted(RunProtocol.Started started)
     {

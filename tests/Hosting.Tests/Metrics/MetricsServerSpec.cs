@@ -67,6 +67,19 @@ public sealed class MetricsServerSpec
     }
 
     [Fact]
+    public async Task After_a_restart_the_last_evaluation_is_still_known()
+    {
+        var metrics = new RunMetrics(_registry, new ManualClock());
+        metrics.Observe(new RunProtocol.Started("/runs/x", "reference", 1000, 4, 400, 10, null, EvaluationLoss: 2.5));
+        using var text = new MemoryStream();
+        await _registry.CollectAndExportAsTextAsync(text, _never);
+        var lines = System.Text.Encoding.UTF8.GetString(text.ToArray()).Split('\n');
+        Assert.Contains("streaming_evaluation_loss 2.5", lines);
+        Assert.Contains(lines, line => line.StartsWith("streaming_evaluation_perplexity 12.18", StringComparison.Ordinal));
+        Assert.Contains("streaming_evaluations_total 0", lines);
+    }
+
+    [Fact]
     public async Task A_port_in_use_is_one_sentence_with_the_key_and_the_remedy()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
