@@ -50,8 +50,11 @@ public sealed class CheckpointStore
     public CheckpointStore With(Func<long, long?>? freeBytes = null, Action<long, string>? beforeWriting = null) =>
         new(_folder) { _freeBytes = freeBytes, _beforeWriting = beforeWriting };
 
+    /// <summary>What was given up is being removed; over once it is gone.</summary>
+    internal Task Clearing { get; private set; } = Task.CompletedTask;
+
     /// <summary>
-    /// Writes a checkpoint: aside, synced to disk, read back and verified, renamed; then <c>latest</c> is moved, and <c>best</c> where
+    /// Writes a checkpoint: aside, each file synced to disk and read back, renamed; then <c>latest</c> is moved, and <c>best</c> where
     /// its validation loss is the least of all that are here.
     /// </summary>
     /// <param name="snapshot">The engine's state.</param>
@@ -75,7 +78,7 @@ public sealed class CheckpointStore
             RequireRoom(target, state.Step, snapshot);
             Directory.CreateDirectory(aside);
             new CheckpointFiles(aside, snapshot, path => _beforeWriting?.Invoke(state.Step, path), givenUp).Write(state with { WrittenAt = NextTime() }, tokenizer, pipeline ?? [], beside ?? []);
-            Checksums.Load(aside).Verify(aside, givenUp);
+            Checksums.Load(aside).RequireSizes(aside);
             _beforeWriting?.Invoke(state.Step, target);
             givenUp.ThrowIfCancellationRequested();
             DurableFiles.Replace(aside, target);
@@ -89,6 +92,11 @@ public sealed class CheckpointStore
         {
             TryDelete(aside);
             throw exception as CheckpointException ?? new CheckpointException($"checkpoint {target} could not be written: {exception.Message}", exception);
+        }
+        catch (OperationCanceledException)
+        {
+            Clearing = Task.Run(() => TryDelete(aside), CancellationToken.None); // gigabytes take their time, and another checkpoint is waited for
+            throw;
         }
         catch
         {
@@ -160,8 +168,16 @@ public sealed class CheckpointStore
             Directory.CreateDirectory(_folder);
             DurableFiles.SyncFolder(Path.GetDirectoryName(_folder)!);
         }
-        if ((_freeBytes?.Invoke(step) ?? DurableFiles.FreeBytes(_folder)) is { } free && free < needed)
+        var free = FreeBytes();
+        if (free < needed && !Clearing.IsCompleted)
+        {
+            Clearing.Wait();
+            free = FreeBytes();
+        }
+        if (free < needed)
             throw new CheckpointException($"checkpoint {target} could not be written: it takes {needed >> 20:N0} MiB and the disk has {free >> 20:N0} MiB free; make room, or keep fewer by training.save-total-limit");
+
+        long? FreeBytes() => _freeBytes?.Invoke(step) ?? DurableFiles.FreeBytes(_folder);
     }
 
     private void PointAtBest(TrainingState state)

@@ -20,20 +20,34 @@ internal sealed class Checksums
     /// <summary>Names of the files.</summary>
     public IEnumerable<string> Names => _files.Select(file => file.Name);
 
-    /// <summary>Writes a file, synced to disk, and notes its size and hash. Several may be written at once.</summary>
+    /// <summary>Writes a file, synced to disk and read back meanwhile, and notes its size and hash. Several may be written at once.</summary>
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="name">The file's name there, with the folder below where it lies in one (<c>pipeline/duplicates-0.bin</c>).</param>
     /// <param name="write">Writes the content.</param>
     /// <param name="givenUp">The file is not wanted any more.</param>
+    /// <exception cref="CheckpointException">What is read is not what was written.</exception>
     public void WriteFile(string folder, string name, Action<Stream> write, CancellationToken givenUp)
     {
-        using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
-        using var hashing = new HashingStream(file);
+        var path = Path.Combine(folder, name);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
+        using var hashing = new HashingStream(file, givenUp);
         write(hashing);
         file.Flush();
-        DurableFiles.Writeback(file.SafeFileHandle, file.Length, givenUp); // a sync of everything at once cannot be given up
-        file.Flush(flushToDisk: true);
         var entry = (name, file.Length, hashing.Hash());
+        // Hashing a large file takes about as long as the disk takes for what of it has not been written back yet.
+        var reading = Task.Factory.StartNew(() => Difference(path, entry.Item3, givenUp), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            DurableFiles.Writeback(file.SafeFileHandle, file.Length, givenUp); // a sync of everything at once cannot be given up
+            file.Flush(flushToDisk: true);
+        }
+        finally
+        {
+            ((IAsyncResult)reading).AsyncWaitHandle.WaitOne();
+        }
+        givenUp.ThrowIfCancellationRequested();
+        if (reading.GetAwaiter().GetResult() is { } difference)
+            throw difference;
         lock (_files)
             _files.Add(entry);
     }
@@ -81,8 +95,18 @@ internal sealed class Checksums
 
     /// <summary>Checks the size of every file, then the hash of every file.</summary>
     /// <exception cref="CheckpointException">One differs; the message says which and how.</exception>
-    /// <exception cref="OperationCanceledException">Nobody wants to know any more.</exception>
-    public void Verify(string folder, CancellationToken givenUp = default)
+    public void Verify(string folder)
+    {
+        RequireSizes(folder);
+        var failures = new CheckpointException?[_files.Count];
+        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash, CancellationToken.None));
+        if (failures.FirstOrDefault(failure => failure is not null) is { } first)
+            throw first;
+    }
+
+    /// <summary>Checks the size of every file.</summary>
+    /// <exception cref="CheckpointException">One is missing, or has another size.</exception>
+    public void RequireSizes(string folder)
     {
         foreach (var (name, bytes, _) in _files)
         {
@@ -92,11 +116,6 @@ internal sealed class Checksums
             if (file.Length != bytes)
                 throw new CheckpointException($"{file.FullName} has {file.Length} bytes, {bytes} were written");
         }
-        var failures = new CheckpointException?[_files.Count];
-        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash, givenUp));
-        givenUp.ThrowIfCancellationRequested();
-        if (failures.FirstOrDefault(failure => failure is not null) is { } first)
-            throw first;
     }
 
     private static CheckpointException? Difference(string path, string hash, CancellationToken givenUp)
@@ -122,10 +141,10 @@ internal sealed class Checksums
         name.Split('/') is { Length: <= 2 } parts && parts.All(part => part.Length > 0 && part is not ("." or "..") && Path.GetFileName(part) == part);
 
     /// <summary>Writes everything to a file and hashes it; large parts are on their way to the disk before the file is synced.</summary>
-    private sealed class HashingStream(FileStream target) : Stream
+    private sealed class HashingStream(FileStream target, CancellationToken givenUp) : Stream
     {
-        // Hashing takes about as long as writing into the page cache.
-        private const int WorthAnotherThread = 1 << 20;
+        // Hashing takes about as long as writing into the page cache. No piece takes long, so that it can be given up.
+        private const int WorthAnotherThread = 1 << 20, Piece = 32 << 20;
 
         private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
@@ -139,6 +158,9 @@ internal sealed class Checksums
                 target.Write(buffer);
                 return;
             }
+            for (; buffer.Length > Piece; buffer = buffer[Piece..])
+                Write(buffer[..Piece]);
+            givenUp.ThrowIfCancellationRequested();
             fixed (byte* pointer = buffer)
             {
                 var (address, length) = ((nint)pointer, buffer.Length);

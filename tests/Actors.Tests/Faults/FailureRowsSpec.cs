@@ -197,7 +197,6 @@ public sealed class FailureRowsSpec : IDisposable
         Assert.Equal(isBest, Directory.Exists(TinyRun.Checkpoint(_folder, 4)));
         Assert.Equal(!isBest, run.Events.OfType<RunProtocol.Noticed>().Any(noticed => noticed.Sentence.Contains("step 4 is given up", StringComparison.Ordinal)));
         Assert.Equal(last, Checkpoint.Open(Path.Combine(_folder, "checkpoints", "latest")).Training.Step);
-        Assert.Empty(Directory.GetDirectories(Path.Combine(_folder, "checkpoints"), ".*"));
     }
 
     [Fact]

@@ -194,11 +194,30 @@ public sealed class CheckpointStoreSpec : IDisposable
         Assert.Equal(1, restored.Step);
     }
 
+    [Fact]
+    public void What_the_disk_gives_back_otherwise_than_it_was_written_is_no_checkpoint()
+    {
+        using var engine = NewEngine();
+        var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
+        Action<Stream> damaging = stream =>
+        {
+            stream.Write(new byte[2 << 20]); // large parts go to the file at once
+            using var other = new FileStream(Directory.GetFiles(_run.FullName, "text.bin", SearchOption.AllDirectories).Single(), FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            other.WriteByte(1);
+        };
+
+        var failure = Assert.Throws<CheckpointException>(() => store.Write(
+            EngineSnapshot.Take(engine), State(10), tokenizer: null, [("text.bin", damaging)], givenUp: TestContext.Current.CancellationToken));
+
+        Assert.Contains("text.bin is not what was written: its SHA-256 differs", failure.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(Folder("")));
+    }
+
     [Theory]
     [InlineData("optimizer.safetensors")]
     [InlineData("state.json")]
     [InlineData("step-00000020")]
-    public void One_that_is_given_up_leaves_nothing_behind(string when)
+    public async Task One_that_is_given_up_leaves_nothing_behind(string when)
     {
         using var engine = NewEngine();
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
@@ -211,6 +230,7 @@ public sealed class CheckpointStoreSpec : IDisposable
         });
 
         Assert.Throws<OperationCanceledException>(() => slow.Write(EngineSnapshot.Take(engine), State(20), tokenizer: null, givenUp: unwanted.Token));
+        await slow.Clearing;
 
         Assert.Equal(["latest", "step-00000010"], Directory.GetFileSystemEntries(Folder("")).Select(Path.GetFileName).Order());
         Assert.Equal(10, store.FindNewestWhole().Newest!.Training.Step);
