@@ -28,28 +28,11 @@ internal sealed class Checksums
     /// <exception cref="CheckpointException">What is read is not what was written.</exception>
     public void WriteFile(string folder, string name, Action<Stream> write, CancellationToken givenUp)
     {
-        var path = Path.Combine(folder, name);
-        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
-        using var hashing = new HashingStream(file, givenUp);
-        write(hashing);
-        file.Flush();
-        var entry = (name, file.Length, hashing.Hash());
-        // Hashing a large file takes about as long as the disk takes for what of it has not been written back yet.
-        var reading = Task.Factory.StartNew(() => Difference(path, entry.Item3, givenUp), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        try
-        {
-            DurableFiles.Writeback(file.SafeFileHandle, file.Length, givenUp); // a sync of everything at once cannot be given up
-            file.Flush(flushToDisk: true);
-        }
-        finally
-        {
-            ((IAsyncResult)reading).AsyncWaitHandle.WaitOne();
-        }
-        givenUp.ThrowIfCancellationRequested();
-        if (reading.GetAwaiter().GetResult() is { } difference)
-            throw difference;
+        using var file = new VerifiedFile(Path.Combine(folder, name), givenUp);
+        write(file);
+        var (bytes, hash) = file.Complete();
         lock (_files)
-            _files.Add(entry);
+            _files.Add((name, bytes, hash));
     }
 
     /// <summary>Writes the list itself, synced to disk.</summary>
@@ -99,7 +82,7 @@ internal sealed class Checksums
     {
         RequireSizes(folder);
         var failures = new CheckpointException?[_files.Count];
-        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash, CancellationToken.None));
+        Parallel.For(0, _files.Count, index => failures[index] = Difference(Path.Combine(folder, _files[index].Name), _files[index].Hash));
         if (failures.FirstOrDefault(failure => failure is not null) is { } first)
             throw first;
     }
@@ -118,17 +101,20 @@ internal sealed class Checksums
         }
     }
 
-    private static CheckpointException? Difference(string path, string hash, CancellationToken givenUp)
+    /// <summary>What a file is that has another hash than it was written with.</summary>
+    public static CheckpointException Differs(string path) => new($"{path} is not what was written: its SHA-256 differs");
+
+    private static CheckpointException? Difference(string path, string hash)
     {
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 0, FileOptions.SequentialScan);
             using var sum = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
-            while (!givenUp.IsCancellationRequested && file.Read(buffer) is > 0 and var count)
+            while (file.Read(buffer) is > 0 and var count)
                 sum.AppendData(buffer.AsSpan(0, count));
             ArrayPool<byte>.Shared.Return(buffer);
-            return Convert.ToHexStringLower(sum.GetHashAndReset()) == hash ? null : new CheckpointException($"{path} is not what was written: its SHA-256 differs");
+            return Convert.ToHexStringLower(sum.GetHashAndReset()) == hash ? null : Differs(path);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -139,63 +125,4 @@ internal sealed class Checksums
     /// <summary>Whether a name leads to a file of the folder, or of a folder in it, and nowhere else.</summary>
     private static bool IsPlain(string name) =>
         name.Split('/') is { Length: <= 2 } parts && parts.All(part => part.Length > 0 && part is not ("." or "..") && Path.GetFileName(part) == part);
-
-    /// <summary>Writes everything to a file and hashes it; large parts are on their way to the disk before the file is synced.</summary>
-    private sealed class HashingStream(FileStream target, CancellationToken givenUp) : Stream
-    {
-        // Hashing takes about as long as writing into the page cache. No piece takes long, so that it can be given up.
-        private const int WorthAnotherThread = 1 << 20, Piece = 32 << 20;
-
-        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-
-        public string Hash() => Convert.ToHexStringLower(_hash.GetHashAndReset());
-
-        public override unsafe void Write(ReadOnlySpan<byte> buffer)
-        {
-            if (buffer.Length < WorthAnotherThread)
-            {
-                _hash.AppendData(buffer);
-                target.Write(buffer);
-                return;
-            }
-            for (; buffer.Length > Piece; buffer = buffer[Piece..])
-                Write(buffer[..Piece]);
-            givenUp.ThrowIfCancellationRequested();
-            fixed (byte* pointer = buffer)
-            {
-                var (address, length) = ((nint)pointer, buffer.Length);
-                var hashing = Task.Run(() => _hash.AppendData(new ReadOnlySpan<byte>((void*)address, length)));
-                try
-                {
-                    var begin = target.Position;
-                    target.Write(buffer);
-                    DurableFiles.BeginWriteback(target.SafeFileHandle, begin, buffer.Length);
-                }
-                finally
-                {
-                    hashing.Wait(); // it reads the caller's memory
-                }
-            }
-        }
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Flush() => target.Flush();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                _hash.Dispose();
-            base.Dispose(disposing);
-        }
-
-        public override bool CanRead => false;
-        public override bool CanSeek => false;
-        public override bool CanWrite => true;
-        public override long Length => throw new NotSupportedException();
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-        public override void SetLength(long value) => throw new NotSupportedException();
-    }
 }

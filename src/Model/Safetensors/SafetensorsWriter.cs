@@ -14,8 +14,8 @@ public sealed class SafetensorsWriter
 {
     private const int ChunkElements = 1 << 15;
 
-    /// <summary>Of what is written as it is: large pieces let a stream that hashes work beside the one that writes.</summary>
-    private const int WholeElements = 1 << 21;
+    /// <summary>Of what is written as it is: a span cannot have more than 2 GiB of bytes.</summary>
+    private const int WholeElements = 1 << 28;
 
     private readonly Stream _stream;
     private readonly IReadOnlyList<TensorEntry> _tensors;

@@ -194,15 +194,18 @@ public sealed class CheckpointStoreSpec : IDisposable
         Assert.Equal(1, restored.Step);
     }
 
-    [Fact]
-    public void What_the_disk_gives_back_otherwise_than_it_was_written_is_no_checkpoint()
+    [Theory]
+    [InlineData(1000)]
+    [InlineData(30 << 20)] // more than is in memory at a time
+    public void What_the_disk_gives_back_otherwise_than_it_was_written_is_no_checkpoint(int bytes)
     {
         using var engine = NewEngine();
         var store = CheckpointStore.Open(_run.FullName, TinyModels.Config);
         Action<Stream> damaging = stream =>
         {
-            stream.Write(new byte[2 << 20]); // large parts go to the file at once
+            stream.Write(new byte[bytes]);
             using var other = new FileStream(Directory.GetFiles(_run.FullName, "text.bin", SearchOption.AllDirectories).Single(), FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            other.Position = bytes;
             other.WriteByte(1);
         };
 
