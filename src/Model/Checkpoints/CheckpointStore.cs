@@ -16,6 +16,7 @@ public sealed class CheckpointStore
     private readonly string _folder;
     private Func<long, long?>? _freeBytes;
     private Action<long, string>? _beforeWriting;
+    private TimeProvider _clock = TimeProvider.System;
 
     private CheckpointStore(string folder) => _folder = folder;
 
@@ -47,8 +48,9 @@ public sealed class CheckpointStore
     /// <summary>The same checkpoints, with a disk that fails: for tests, and runs whose faults are planned.</summary>
     /// <param name="freeBytes">Free bytes when a step's checkpoint is written; null takes those of the disk.</param>
     /// <param name="beforeWriting">Called before each file of a step's checkpoint is written and before it is renamed, with its path; may throw.</param>
-    public CheckpointStore With(Func<long, long?>? freeBytes = null, Action<long, string>? beforeWriting = null) =>
-        new(_folder) { _freeBytes = freeBytes, _beforeWriting = beforeWriting };
+    /// <param name="clock">Tells when a checkpoint is written; null is the system's.</param>
+    public CheckpointStore With(Func<long, long?>? freeBytes = null, Action<long, string>? beforeWriting = null, TimeProvider? clock = null) =>
+        new(_folder) { _freeBytes = freeBytes, _beforeWriting = beforeWriting, _clock = clock ?? _clock };
 
     /// <summary>What was given up is being removed; over once it is gone.</summary>
     internal Task Clearing { get; private set; } = Task.CompletedTask;
@@ -131,7 +133,7 @@ public sealed class CheckpointStore
                 if (newest is null)
                     newest = Checkpoint.Open(folder);
                 else if (TryReadTime(folder) == DateTimeOffset.MinValue)
-                    TrainingState.Load(Path.Combine(folder, Checkpoint.State)); // says why its time cannot be read
+                    ReadState(folder); // says why its time cannot be read
             }
             catch (ModelException exception)
             {
@@ -212,7 +214,7 @@ public sealed class CheckpointStore
     private DateTimeOffset NextTime()
     {
         var newest = NewestFirst().Select(TryReadTime).DefaultIfEmpty().Max();
-        var now = DateTimeOffset.UtcNow;
+        var now = _clock.GetUtcNow();
         return now > newest ? now : newest.AddTicks(1);
     }
 
@@ -225,12 +227,19 @@ public sealed class CheckpointStore
     {
         try
         {
-            return TrainingState.Load(Path.Combine(folder, Checkpoint.State));
+            return ReadState(folder);
         }
         catch (CheckpointException)
         {
             return null;
         }
+    }
+
+    /// <summary>Against its checksum: a bit that flipped in a time would put the newest checkpoint behind older ones.</summary>
+    private static TrainingState ReadState(string folder)
+    {
+        Checksums.Load(folder).Verify(folder, Checkpoint.State);
+        return TrainingState.Load(Path.Combine(folder, Checkpoint.State));
     }
 
     private static MistralConfig? TryLoadConfig(string folder)

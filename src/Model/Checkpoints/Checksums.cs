@@ -87,6 +87,15 @@ internal sealed class Checksums
             throw first;
     }
 
+    /// <summary>Checks the hash of one file.</summary>
+    /// <exception cref="CheckpointException">It differs, or is not in the list.</exception>
+    public void Verify(string folder, string name)
+    {
+        var hash = _files.FirstOrDefault(file => file.Name == name).Hash ?? throw new CheckpointException($"{Path.Combine(folder, FileName)} does not list {name}: the checkpoint is not whole");
+        if (Difference(Path.Combine(folder, name), hash) is { } difference)
+            throw difference;
+    }
+
     /// <summary>Checks the size of every file.</summary>
     /// <exception cref="CheckpointException">One is missing, or has another size.</exception>
     public void RequireSizes(string folder)
