@@ -28,8 +28,10 @@ public sealed class SafetensorsWeights : IDisposable
         var weights = new SafetensorsWeights(path);
         try
         {
-            if (!Directory.Exists(path))
+            if (File.Exists(path))
                 weights.AddWhole(path);
+            else if (!Directory.Exists(path))
+                throw new SafetensorsException($"there is no file or folder {path}");
             else if (File.Exists(System.IO.Path.Combine(path, Single)))
                 weights.AddWhole(System.IO.Path.Combine(path, Single));
             else if (File.Exists(System.IO.Path.Combine(path, Index)))
