@@ -236,6 +236,10 @@ public sealed class OpenAiApiSpec
             fingerprints.Add(chunk["system_fingerprint"]!.GetValue<string>());
         }
         Assert.Equal(["step-00000001"], fingerprints);
+        // What the model that is gone has generated and read still counts: its 150 tokens, the other's one, the prompt twice.
+        var metrics = await served.Client.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
+        Assert.Contains("streaming_serving_generated_tokens_total 151\n", metrics);
+        Assert.Matches(@"streaming_serving_prompt_tokens_total [1-9]\d*\n", metrics);
         Assert.StartsWith("serving ", Assert.Single(served.Notices));
     }
 
