@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Streaming.Streams.Records;
 
 namespace Streaming.Hosting.Serving;
 
@@ -20,7 +21,7 @@ internal readonly struct JsonFields
         }
         catch (JsonException mistake)
         {
-            throw new ApiException(400, $"the body of the request is not JSON: {mistake.Message.Split('\n')[0].TrimEnd('.')}");
+            throw new ApiException(400, $"the body of the request is not JSON: {JsonMistake.InWords(mistake)}");
         }
     }
 

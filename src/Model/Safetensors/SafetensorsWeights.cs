@@ -108,7 +108,7 @@ public sealed class SafetensorsWeights : IDisposable
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new SafetensorsException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new SafetensorsException($"{path} is not JSON: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
