@@ -1,4 +1,6 @@
 using Streaming.Hosting.Commands;
+using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Control;
 
 namespace Streaming.Hosting.Tests.Commands;
 
@@ -39,6 +41,21 @@ public sealed class CommandLineSpec
         var errors = new StringWriter();
         Assert.Equal(2, await CommandLine.RunAsync(Root.Create(), line, TextWriter.Null, errors));
         Assert.Equal($"streaming: {line[^2]} is empty; give a {kind}.\n", errors.ToString());
+    }
+
+    [Theory]
+    [InlineData("two\nlines of it and more")]
+    [InlineData("トークントークントークン")]
+    [InlineData("nul\0nul\0nul\0nul\0nul")]
+    public async Task A_token_that_no_request_can_carry_is_a_sentence_for_client_and_daemon(string token)
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, token);
+        var (code, _, errors) = await Run($"status --token-file {file}");
+        Assert.Equal(2, code);
+        Assert.StartsWith($"streaming: --token-file {file} holds no token, which is one word of letters, digits and signs;", errors);
+        Assert.Contains("holds no token", Assert.Throws<UserErrorException>(() => ControlToken.Read(file)).Message);
+        File.Delete(file);
     }
 
     [Fact]
