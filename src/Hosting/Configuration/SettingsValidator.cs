@@ -61,7 +61,7 @@ internal sealed class SettingsValidator
     private static string Unknown(string path, ConfigurationValue value)
     {
         var isSection = value is ConfigurationObject;
-        var nearest = (isSection ? _sections : _keys.Keys.AsEnumerable()).MinBy(k => Distance(path, k))!;
+        var nearest = (isSection ? _sections.Concat(_keys.Keys) : _keys.Keys).MinBy(k => Distance(path, k))!;
         return $"{path} is no {(isSection ? "section" : "key")}; the nearest is {nearest} ({value.Origin}).";
     }
 

@@ -111,7 +111,7 @@ internal sealed partial class TrainerConversion
     private void ConvertEvaluation()
     {
         var name = given.Find("eval_strategy") is null && given.Find("evaluation_strategy") is not null ? "evaluation_strategy" : "eval_strategy";
-        Strategy(name, "eval_steps", Keys.EvalSteps, missingStrategy: "no", missingSteps: given.Integer("logging_steps") ?? 500);
+        Strategy(name, "eval_steps", Keys.EvalSteps, missingStrategy: "no", missingSteps: given.Number("logging_steps") ?? 500);
         if (given.Integer("max_eval_samples") is { } samples)
             given.Became("max_eval_samples", Set(Keys.EvalBatches, Math.Max(1, Math.Ceiling(samples / (double)(given.Integer("per_device_train_batch_size") ?? 8))), "max_eval_samples"));
         if (given.Text("metric_for_best_model") is { } metric && metric is not ("loss" or "eval_loss"))

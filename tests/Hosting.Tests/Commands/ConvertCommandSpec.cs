@@ -136,6 +136,16 @@ public sealed class ConvertCommandSpec : IDisposable
     }
 
     [Fact]
+    public async Task A_number_of_steps_below_1_is_a_share_of_the_run()
+    {
+        var (code, output, _) = await Convert("""{"max_steps": 1000, "logging_steps": 0.005, "save_steps": 0.25, "eval_strategy": "steps"}""");
+        Assert.Equal(0, code);
+        Assert.Contains("  logging_steps = 0.005 -> training.logging-steps = 5\n", output);
+        var settings = SettingsLoader.Load(Output, [], _ => null);
+        Assert.Equal((5, 250), (settings.Get(Keys.EvalSteps), settings.Get(Keys.SaveSteps))); // evaluated as often as logged, where nothing else is said
+    }
+
+    [Fact]
     public async Task An_empty_object_is_what_Transformers_would_do()
     {
         Assert.Equal(0, (await Convert("{}")).Code);

@@ -21,7 +21,7 @@ internal sealed record DrawnPipeline(
 
     private static readonly Gen<byte[]> Content =
         Gen.Select(Line.Array[0, 40], Gen.OneOf("\n", "\r\n"), (lines, end) => lines.SelectMany(line => line.Concat(Encoding.UTF8.GetBytes(end))).ToArray())
-            .Where(content => CompressionFormats.Detect(new InputBuffer(new MemoryStream(content))) == CompressionFormat.Plain); // bytes may look like an archive
+            .Where(IsPlain);
 
     private static readonly Gen<DrawnSource> Source =
         from files in Gen.Select(Content, Gen.OneOf(Gen.Enum<CompressionFormat>(), Gen.OneOf(CompressionFormat.Plain, CompressionFormat.Xz))).Array[1, 3]
@@ -45,6 +45,19 @@ internal sealed record DrawnPipeline(
         select new DrawnPipeline(
             sources, shape.Item1, shape.Item2, text.Item1, text.Item2, text.Item3, text.Item4, shuffle, rest.Item1,
             cache.Item1 == 0, cache.Item2, rest.Item2, rest.Item3, rest.Item4);
+
+    /// <summary>Bytes may look like an archive, of a kind that is read or one that is refused.</summary>
+    private static bool IsPlain(byte[] content)
+    {
+        try
+        {
+            return CompressionFormats.Detect(new InputBuffer(new MemoryStream(content))) == CompressionFormat.Plain;
+        }
+        catch (InvalidDataException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>The options before the cut; the tail rule only where the length of every file's text can be told.</summary>
     public PipelineOptions Write(TextFiles files) => new()
