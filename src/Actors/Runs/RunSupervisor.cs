@@ -120,8 +120,9 @@ internal sealed class RunSupervisor : ReceiveActor
         }
         try
         {
-            _directory = RunDirectory.Open(_options.RunDirectory);
             RunChecks.Require(_options);
+            _directory = RunDirectory.Open(_options.RunDirectory);
+            _run.Accept();
             var store = CheckpointStore.Open(_directory.Path, _options.Model);
             var start = StartingPoint.Find(_options, _directory, store, Publish);
             _lastCheckpoint = start?.Training.Step ?? 0;
