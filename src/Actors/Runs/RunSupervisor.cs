@@ -22,7 +22,6 @@ internal sealed class RunSupervisor : ReceiveActor
     private IActorRef _trainer = ActorRefs.Nobody;
     private StopSignal? _stop;
     private RunOutcome? _outcome;
-    private long _lastCheckpoint;
     private RunAdjustments _adjustments = new();
     private bool _begun;
 
@@ -35,11 +34,7 @@ internal sealed class RunSupervisor : ReceiveActor
 
         Receive<Begin>(_ => OnBegin());
         Receive<RunProtocol.Stop>(OnStop);
-        Receive<CheckpointProtocol.Written>(written =>
-        {
-            _lastCheckpoint = written.Step;
-            _rollbacks.CheckpointWritten(written.Step);
-        });
+        Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
         Receive<Abandon>(abandon => Conclude(abandon.Outcome));
         Receive<Terminated>(OnTerminated);
@@ -103,12 +98,11 @@ internal sealed class RunSupervisor : ReceiveActor
         return Directive.Stop;
     }
 
-    /// <summary>The text of the step that failed, and of those before it that the run takes again, is left out this time.</summary>
+    /// <summary>The text of the step that failed, and of those before it, is left out this time: the run returns to a checkpoint before them where there is one.</summary>
     private void Skip(TrainingFailedException failure)
     {
-        var first = Math.Max(failure.Step - _options.Training.SpikeSkipSteps + 1, _lastCheckpoint + 1);
-        var steps = Math.Max(1, failure.Step - first + 1);
-        _skips!.Add(first, steps * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
+        var first = Math.Max(1, failure.Step - _options.Training.SpikeSkipSteps + 1);
+        _skips!.Add(first, failure.Step, (failure.Step - first + 1) * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
     }
 
     private void OnBegin()
@@ -124,7 +118,6 @@ internal sealed class RunSupervisor : ReceiveActor
             RunChecks.Require(_options);
             var store = CheckpointStore.Open(_directory.Path, _options.Model);
             var start = StartingPoint.Find(_options, _directory, store, Publish);
-            _lastCheckpoint = start?.Training.Step ?? 0;
             _skips = DataSkips.Open(_directory.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
             var faults = _options.Faults is { } plan ? FaultPlan.Parse(plan.Plan, plan.Seed, _directory.FaultsPath) : null;
             if (faults is not null)
@@ -136,7 +129,7 @@ internal sealed class RunSupervisor : ReceiveActor
             _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
             if (_adjustments.Settings.Count > 0)
                 Publish(new ControlProtocol.Changed(start?.Training.Step ?? 0, _adjustments.ApplyTo(_options)));
-            var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start), "checkpoints");
+            var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start, _skips), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
             var parts = new TrainerParts(_directory, _engines, pipeline, checkpoints, store, _rollbacks, _skips, faults);
             _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), parts), "trainer");
