@@ -58,7 +58,7 @@ internal sealed class RunDirectory : IDisposable
         var full = System.IO.Path.GetFullPath(path);
         try
         {
-            Directory.CreateDirectory(full);
+            DurableFiles.CreateFolder(full);
             var lockPath = System.IO.Path.Combine(full, "run.lock");
             var held = new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             held.SetLength(0);

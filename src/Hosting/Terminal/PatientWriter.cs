@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Streaming.Hosting.Terminal;
@@ -34,6 +35,7 @@ internal sealed class PatientWriter(TextWriter destination, TimeSpan patience, i
                 _leftOut++;
                 return;
             }
+            TellLeftOut();
             _waiting.Append(value);
             if (_thread is null)
                 (_thread = new Thread(WriteForEver) { IsBackground = true, Name = "output" }).Start();
@@ -63,6 +65,13 @@ internal sealed class PatientWriter(TextWriter destination, TimeSpan patience, i
         }
     }
 
+    private void TellLeftOut()
+    {
+        if (_leftOut > 0)
+            _waiting.Append(CultureInfo.InvariantCulture, $"streaming: {_leftOut} lines were left out here, nobody read them\n");
+        _leftOut = 0;
+    }
+
     private void WriteForEver()
     {
         while (true)
@@ -72,11 +81,10 @@ internal sealed class PatientWriter(TextWriter destination, TimeSpan patience, i
             {
                 while (_waiting.Length == 0)
                     Monitor.Wait(_lock);
+                TellLeftOut();
                 text = _waiting.ToString();
-                if (_leftOut > 0)
-                    text += FormattableString.Invariant($"\nstreaming: {_leftOut} lines were left out here, nobody read them\n");
                 _waiting.Clear();
-                (_leftOut, _isWriting) = (0, true);
+                _isWriting = true;
             }
             Exception? failure = null;
             try
