@@ -16,6 +16,7 @@ internal sealed class RunSupervisor : ReceiveActor
     private readonly EngineMaker _engines;
     private readonly RollbackBudget _rollbacks;
     private readonly HashSet<IActorRef> _children = [];
+    private readonly EventStream _events = Context.System.EventStream; // on any thread
 
     private RunDirectory? _directory;
     private DataSkips? _skips;
@@ -33,6 +34,7 @@ internal sealed class RunSupervisor : ReceiveActor
         _rollbacks = new RollbackBudget(options.Training.MaxRollbacks, options.Training.RestartDelay);
 
         Receive<Begin>(_ => OnBegin());
+        Receive<Prepared>(prepared => OnPrepared(prepared.Store, prepared.Start));
         Receive<RunProtocol.Stop>(OnStop);
         Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
@@ -47,6 +49,11 @@ internal sealed class RunSupervisor : ReceiveActor
         Akka.Actor.Props.Create(() => new RunSupervisor(options, run, engines));
 
     private sealed record Begin;
+
+    /// <summary>The run can begin.</summary>
+    /// <param name="Store">Its checkpoints.</param>
+    /// <param name="Start">The one to begin from; null begins from nothing.</param>
+    private sealed record Prepared(CheckpointStore Store, Checkpoint? Start);
 
     /// <summary>What the strategy decided, brought to the mailbox: it runs outside the message loop.</summary>
     private sealed record Abandon(RunOutcome Outcome);
@@ -115,10 +122,30 @@ internal sealed class RunSupervisor : ReceiveActor
         try
         {
             _directory = RunDirectory.Open(_options.RunDirectory);
-            RunChecks.Require(_options);
-            var store = CheckpointStore.Open(_directory.Path, _options.Model);
-            var start = StartingPoint.Find(_options, _directory, store, Publish);
-            _skips = DataSkips.Open(_directory.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
+            var directory = _directory;
+            // A server that does not answer, or checkpoints of many gigabytes to verify: a stop is heard meanwhile.
+            Task.Run(() => Prepare(directory)).PipeTo(Self, success: prepared => prepared, failure: failure => new Abandon(FailureTable.Outcome(failure, 0)));
+        }
+        catch (Exception failure)
+        {
+            Conclude(FailureTable.Outcome(failure, 0));
+        }
+    }
+
+    private Prepared Prepare(RunDirectory directory)
+    {
+        RunChecks.Require(_options);
+        var store = CheckpointStore.Open(directory.Path, _options.Model);
+        return new(store, StartingPoint.Find(_options, directory, store, Publish));
+    }
+
+    private void OnPrepared(CheckpointStore store, Checkpoint? start)
+    {
+        if (_outcome is not null)
+            return;
+        try
+        {
+            _skips = DataSkips.Open(_directory!.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
             var faults = _options.Faults is { } plan ? FaultPlan.Parse(plan.Plan, plan.Seed, _directory.FaultsPath) : null;
             if (faults is not null)
                 store = store.WithFaults(faults);
@@ -143,7 +170,10 @@ internal sealed class RunSupervisor : ReceiveActor
     private void OnStop(RunProtocol.Stop stop)
     {
         _stop ??= stop.Signal;
-        _trainer.Tell(new TrainerProtocol.Stop());
+        if (_directory is not null && _trainer.IsNobody())
+            Conclude(new RunOutcome.Stopped(stop.Signal, "stopped before the first step"));
+        else
+            _trainer.Tell(new TrainerProtocol.Stop());
     }
 
     private void OnControl(ControlProtocol.Command command)
@@ -261,5 +291,5 @@ internal sealed class RunSupervisor : ReceiveActor
         return child;
     }
 
-    private void Publish(RunProtocol.IEvent happened) => Context.System.EventStream.Publish(happened);
+    private void Publish(RunProtocol.IEvent happened) => _events.Publish(happened);
 }

@@ -37,7 +37,7 @@ internal sealed class DataSkips
         try
         {
             if (File.Exists(path) && JsonSerializer.Deserialize<Dictionary<long, Skip>>(File.ReadAllBytes(path)) is { } kept)
-                return new(path, kept);
+                return new(path, kept.Where(skip => skip is { Key: > 0, Value.Batches: > 0 }).ToDictionary());
         }
         catch (Exception failure) when (failure is JsonException or IOException or UnauthorizedAccessException)
         {

@@ -21,7 +21,7 @@ internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
         var path = Path.Combine(runDirectory, FileName);
         try
         {
-            if (File.Exists(path) && File.ReadLines(path).FirstOrDefault()?.StartsWith(FirstLine, StringComparison.Ordinal) != true)
+            if (File.Exists(path) && File.ReadLines(path).FirstOrDefault(line => line.Length > 0)?.StartsWith(FirstLine, StringComparison.Ordinal) == false)
                 throw new UserErrorException($"{Keys.RunDirectory.Path} = {runDirectory} holds a {FileName} of your own, which the run would overwrite with what it resolved: rename that file, or name another folder.");
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

@@ -195,7 +195,7 @@ public static class DurableFiles
         if (!File.Exists(path) || new FileInfo(path).Length > 256)
             return path;
         var name = File.ReadAllText(path).Trim();
-        return name.Length > 0 && Path.GetFileName(name) == name ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name) : path;
+        return name.Length > 0 && Path.GetFileName(name) == name && !name.Any(char.IsControl) ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name) : path;
     }
 
     private static IOException Failure(string path) =>
