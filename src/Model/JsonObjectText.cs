@@ -10,6 +10,9 @@ internal static class JsonObjectText
     {
         var sentence = mistake.Message.Split([" LineNumber:", " Path:", ". "], 2, StringSplitOptions.None)[0].TrimEnd('.');
         var place = mistake is JsonException { LineNumber: { } line, BytePositionInLine: { } at } ? $" (line {line + 1}, byte {at + 1})" : "";
-        return string.Concat(sentence.Select(letter => char.IsControl(letter) ? ' ' : letter)) + place;
+        return OneLine(sentence) + place;
     }
+
+    /// <summary>A text that is quoted, without its line ends and control characters.</summary>
+    public static string OneLine(string quoted) => string.Concat(quoted.Select(letter => char.IsControl(letter) ? ' ' : letter));
 }

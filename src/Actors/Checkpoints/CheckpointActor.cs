@@ -18,15 +18,17 @@ internal sealed class CheckpointActor : ReceiveActor
     private readonly RunDirectory _directory;
     private readonly CheckpointStore _store;
     private readonly Checkpoint? _start;
+    private readonly DataSkips _skips;
     private IReadOnlyList<(string Name, byte[] Bytes)>? _beside; // with which Transformers loads the tokenizer too, and how a tuned model is asked
     private bool _started;
 
-    public CheckpointActor(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start)
+    public CheckpointActor(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start, DataSkips skips)
     {
         _options = options;
         _directory = directory;
         _store = store;
         _start = start;
+        _skips = skips;
         Receive<CheckpointProtocol.FindNewest>(OnFindNewest);
         Receive<CheckpointProtocol.Write>(OnWrite);
     }
@@ -35,8 +37,9 @@ internal sealed class CheckpointActor : ReceiveActor
     /// <param name="directory">Its folder, whose journals a checkpoint counts on.</param>
     /// <param name="store">Its checkpoints; this actor's alone.</param>
     /// <param name="start">What the run begins from, already verified; null where it begins from nothing.</param>
-    public static Props Props(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start) =>
-        Akka.Actor.Props.Create(() => new CheckpointActor(options, directory, store, start)).WithDispatcher(StreamingRun.CheckpointDispatcher);
+    /// <param name="skips">What is to be left out of the text: a checkpoint that has learned from it is not gone on from.</param>
+    public static Props Props(RunOptions options, RunDirectory directory, CheckpointStore store, Checkpoint? start, DataSkips skips) =>
+        Akka.Actor.Props.Create(() => new CheckpointActor(options, directory, store, start, skips)).WithDispatcher(StreamingRun.CheckpointDispatcher);
 
     private void OnFindNewest(CheckpointProtocol.FindNewest find)
     {
@@ -46,7 +49,7 @@ internal sealed class CheckpointActor : ReceiveActor
             Sender.Tell(new CheckpointProtocol.Newest(_start, find.Request));
             return;
         }
-        var search = _store.FindNewestWhole();
+        var search = _store.FindNewestWhole(_skips.AreIn);
         foreach (var sentence in search.PassedOver)
             Context.System.EventStream.Publish(new RunProtocol.Noticed(sentence));
         Sender.Tell(new CheckpointProtocol.Newest(search.Newest ?? _start, find.Request));

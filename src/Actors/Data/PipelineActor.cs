@@ -18,6 +18,7 @@ internal sealed class PipelineActor : ReceiveActor
     private readonly EventStream _events = Context.System.EventStream;
     private readonly HashSet<IActorRef> _awaitHeldOut = [];
     private BatchStream? _training;
+    private PipelineProtocol.Open? _opening;
     private BatchStream? _validation;
     private object? _heldOut;
     private volatile bool _stopped;
@@ -28,6 +29,8 @@ internal sealed class PipelineActor : ReceiveActor
         _data = options.Data with { OnNotice = Notice };
         _materializer = materializer;
         Receive<PipelineProtocol.Open>(OnOpen);
+        Receive<Ready>(OnReady);
+        Receive<NotReady>(failed => failed.Asker.Tell(new PipelineProtocol.NotOpened(failed.Failure, failed.Open.Request)));
         Receive<PipelineProtocol.GetHeldOut>(_ => OnGetHeldOut());
         Receive<PipelineProtocol.HeldOut>(OnHeldOut);
         Receive<PipelineProtocol.NotHeldOut>(OnHeldOut);
@@ -45,19 +48,42 @@ internal sealed class PipelineActor : ReceiveActor
         _validation?.Dispose();
     }
 
+    /// <summary>The text that was asked for is open.</summary>
+    private sealed record Ready(BatchStream Text, PipelineProtocol.Open Open, IActorRef Asker);
+
+    /// <summary>It cannot be opened.</summary>
+    private sealed record NotReady(Exception Failure, PipelineProtocol.Open Open, IActorRef Asker);
+
+    /// <summary>On another thread: a server that does not answer keeps neither another trainer waiting nor the end of the run.</summary>
     private void OnOpen(PipelineProtocol.Open open)
     {
-        try
+        _training?.Dispose();
+        (_training, _opening) = (null, open);
+        var asker = Sender;
+        Task.Run(() => Start(_data with { RecordDocuments = open.WithDocuments }, open)).PipeTo(
+            Self,
+            success: text => new Ready(text, open, asker),
+            failure: failure => new NotReady(failure, open, asker));
+    }
+
+    private BatchStream Start(PipelineOptions data, PipelineProtocol.Open open)
+    {
+        var text = BatchStream.Start(data, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
+        if (_stopped)
+            text.Dispose();
+        return text;
+    }
+
+    private void OnReady(Ready ready)
+    {
+        if (!ReferenceEquals(ready.Open, _opening))
         {
-            _training?.Dispose();
-            _training = BatchStream.Start(_data with { RecordDocuments = open.WithDocuments }, Split.Train, _materializer, open.Cursor, stateFolder: open.StateFolder);
-            _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
-            Sender.Tell(new PipelineProtocol.Opened(_training, open.Request));
+            ready.Text.Dispose(); // of a trainer that has failed since
+            return;
         }
-        catch (Exception failure)
-        {
-            Sender.Tell(new PipelineProtocol.NotOpened(failure, open.Request));
-        }
+        _training = ready.Text;
+        _events.Publish(new PipelineProtocol.TextOpened(_training.Statistics));
+        ready.Asker.Tell(new PipelineProtocol.Opened(_training, ready.Open.Request));
     }
 
     private void OnGetHeldOut()
@@ -70,7 +96,7 @@ internal sealed class PipelineActor : ReceiveActor
         _awaitHeldOut.Add(Sender);
         if (_awaitHeldOut.Count > 1)
             return;
-        CollectAsync().PipeTo(
+        Task.Run(CollectAsync).PipeTo(
             Self,
             success: batches => new PipelineProtocol.HeldOut(batches),
             failure: failure => new PipelineProtocol.NotHeldOut(failure));

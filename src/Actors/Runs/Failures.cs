@@ -6,7 +6,10 @@ public sealed class RunRefusedException(string sentence, Exception? inner = null
 /// <summary>The loss, the gradient or a weight is not a number any more.</summary>
 /// <param name="step">The step that was being taken.</param>
 /// <param name="what">What is not finite, with its value.</param>
-public sealed class NonFiniteLossException(long step, string what) : Exception($"{what} at step {step}");
+public sealed class NonFiniteLossException(long step, string what) : Exception($"{what} at step {step}")
+{
+    public long Step => step;
+}
 
 /// <summary>The loss or the gradient is far above that of the steps before.</summary>
 /// <param name="step">The step that was being taken.</param>

@@ -23,7 +23,8 @@ public static class Provenance
     public static async Task<IReadOnlyList<TokenBatch>> OfStepAsync(
         string run, PipelineOptions data, int batchesPerStep, long step, IMaterializer materializer, CancellationToken cancellation = default)
     {
-        var candidates = Candidates(run).ToList();
+        var skipped = ReadSkips(run);
+        var candidates = Candidates(run, skipped).ToList();
         var taken = Math.Max(LastStep(run), candidates.Select(candidate => candidate.Step).DefaultIfEmpty().Max());
         if (step > taken)
             throw new SourceException($"the run has taken {taken} steps, and step {step} is not among them.");
@@ -41,7 +42,6 @@ public static class Provenance
         };
         var cursorBefore = begin.Cursor is { } stored ? stored with { Text = stored.Text with { CachedBlock = null } } : null;
         using var text = BatchStream.Start(options, Split.Train, materializer, cursorBefore, stateFolder: begin.StateFolder);
-        var skipped = ReadSkips(run);
         List<TokenBatch> found = [];
         for (var at = begin.Step + 1; at <= Math.Max(step, end?.Step ?? 0); at++)
         {
@@ -88,15 +88,15 @@ public static class Provenance
     }
 
     /// <summary>Where the text can be taken up: the cursors that were written down, and the checkpoints, which have the duplicates too.</summary>
-    private static IEnumerable<Candidate> Candidates(string run)
+    private static IEnumerable<Candidate> Candidates(string run, IReadOnlyDictionary<long, long> skipped)
     {
         var cursors = Path.Combine(run, "cursors.jsonl");
         if (File.Exists(cursors))
         {
             foreach (var line in File.ReadLines(cursors))
             {
-                if (TryParse(line) is { } json && json.TryGetProperty("cursor", out var cursor))
-                    yield return new Candidate(json.GetProperty("step").GetInt64(), cursor.Deserialize<PipelineCursor>(s_format), null, ReadShape(json));
+                if (TryRead(line, json => new Candidate(json.GetProperty("step").GetInt64(), json.GetProperty("cursor").Deserialize<PipelineCursor>(s_format), null, ReadShape(json))) is { } candidate)
+                    yield return candidate;
             }
         }
         var checkpoints = Path.Combine(run, "checkpoints");
@@ -104,7 +104,8 @@ public static class Provenance
             yield break;
         foreach (var folder in Directory.GetDirectories(checkpoints, "step-*"))
         {
-            if (TryOpen(folder) is { } checkpoint)
+            // One that was abandoned stands where the run has never been since it left text out.
+            if (TryOpen(folder) is { } checkpoint && skipped.All(skip => skip.Key > checkpoint.Training.Step || checkpoint.Training.Skipped.Any(left => left.Step == skip.Key && left.Batches == skip.Value)))
                 yield return new Candidate(checkpoint.Training.Step, TrainingSession.CursorOf(checkpoint), checkpoint.PipelinePath);
         }
     }
@@ -118,22 +119,27 @@ public static class Provenance
     private static Dictionary<long, long> ReadSkips(string run)
     {
         var path = Path.Combine(run, "skipped.jsonl");
-        return !File.Exists(path)
-            ? []
-            : File.ReadLines(path).Select(TryParse).OfType<JsonElement>()
-                .ToDictionary(line => line.GetProperty("step").GetInt64(), line => line.GetProperty("batches").GetInt64());
+        Dictionary<long, long> skipped = [];
+        foreach (var line in File.Exists(path) ? File.ReadLines(path) : [])
+        {
+            if (TryRead(line, json => (object)(json.GetProperty("step").GetInt64(), json.GetProperty("batches").GetInt64())) is (long step, long batches))
+                skipped[step] = batches;
+        }
+        return skipped;
     }
 
-    private static JsonElement? TryParse(string line)
+    /// <returns>Null where the line is damaged, or being written just now.</returns>
+    private static T? TryRead<T>(string line, Func<JsonElement, T> read)
+        where T : class
     {
         try
         {
             using var json = JsonDocument.Parse(line);
-            return json.RootElement.Clone();
+            return read(json.RootElement);
         }
-        catch (JsonException)
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or NotSupportedException)
         {
-            return null; // being written just now
+            return null;
         }
     }
 

@@ -58,7 +58,7 @@ internal sealed class RunDirectory : IDisposable
         var full = System.IO.Path.GetFullPath(path);
         try
         {
-            Directory.CreateDirectory(full);
+            DurableFiles.CreateFolder(full);
             var lockPath = System.IO.Path.Combine(full, "run.lock");
             var held = new FileStream(lockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             held.SetLength(0);
@@ -111,9 +111,22 @@ internal sealed class RunDirectory : IDisposable
             if (File.Exists(file) || Directory.Exists(file))
                 Require(file, () => new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose());
         }
+        if (File.Exists(CheckpointsPath))
+            Refuse($"{CheckpointsPath} is a file, and the run's checkpoints are to lie in a folder of that name");
+        foreach (var link in new[] { "latest", "best" }.Select(name => new DirectoryInfo(System.IO.Path.Combine(CheckpointsPath, name))))
+        {
+            if (link.Exists && link.LinkTarget is null)
+                Refuse($"{link.FullName} is a folder, as a copy that follows links makes it, and a link to a checkpoint is to bear that name");
+        }
         var probe = System.IO.Path.Combine(CheckpointsPath, ".probe");
         if (Directory.Exists(CheckpointsPath))
             Require(CheckpointsPath, () => new FileStream(probe, FileMode.Create, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose).Dispose());
+
+        void Refuse(string sentence)
+        {
+            Dispose();
+            throw new RunRefusedException($"{sentence}: rename or remove it");
+        }
 
         void Require(string path, Action write)
         {

@@ -16,13 +16,13 @@ internal sealed class RunSupervisor : ReceiveActor
     private readonly EngineMaker _engines;
     private readonly RollbackBudget _rollbacks;
     private readonly HashSet<IActorRef> _children = [];
+    private readonly EventStream _events = Context.System.EventStream; // on any thread
 
     private RunDirectory? _directory;
     private DataSkips? _skips;
     private IActorRef _trainer = ActorRefs.Nobody;
     private StopSignal? _stop;
     private RunOutcome? _outcome;
-    private long _lastCheckpoint;
     private RunAdjustments _adjustments = new();
     private bool _begun;
 
@@ -33,13 +33,11 @@ internal sealed class RunSupervisor : ReceiveActor
         _engines = engines;
         _rollbacks = new RollbackBudget(options.Training.MaxRollbacks, options.Training.RestartDelay);
 
-        Receive<Begin>(_ => OnBegin());
+        Receive<Begin>(_ => Beside(Admit));
+        Receive<Admitted>(_ => OnAdmitted());
+        Receive<Prepared>(prepared => OnPrepared(prepared.Store, prepared.Start));
         Receive<RunProtocol.Stop>(OnStop);
-        Receive<CheckpointProtocol.Written>(written =>
-        {
-            _lastCheckpoint = written.Step;
-            _rollbacks.CheckpointWritten(written.Step);
-        });
+        Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
         Receive<TrainerProtocol.Finished>(finished => Conclude(OutcomeOf(finished)));
         Receive<Abandon>(abandon => Conclude(abandon.Outcome));
         Receive<Terminated>(OnTerminated);
@@ -52,6 +50,14 @@ internal sealed class RunSupervisor : ReceiveActor
         Akka.Actor.Props.Create(() => new RunSupervisor(options, run, engines));
 
     private sealed record Begin;
+
+    /// <summary>The settings fit each other and what they name.</summary>
+    private sealed record Admitted;
+
+    /// <summary>The run can begin.</summary>
+    /// <param name="Store">Its checkpoints.</param>
+    /// <param name="Start">The one to begin from; null begins from nothing.</param>
+    private sealed record Prepared(CheckpointStore Store, Checkpoint? Start);
 
     /// <summary>What the strategy decided, brought to the mailbox: it runs outside the message loop.</summary>
     private sealed record Abandon(RunOutcome Outcome);
@@ -103,30 +109,46 @@ internal sealed class RunSupervisor : ReceiveActor
         return Directive.Stop;
     }
 
-    /// <summary>The text of the step that failed, and of those before it that the run takes again, is left out this time.</summary>
+    /// <summary>The text of the step that failed, and of those before it, is left out this time: the run returns to a checkpoint before them where there is one.</summary>
     private void Skip(TrainingFailedException failure)
     {
-        var first = Math.Max(failure.Step - _options.Training.SpikeSkipSteps + 1, _lastCheckpoint + 1);
-        var steps = Math.Max(1, failure.Step - first + 1);
-        _skips!.Add(first, steps * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
+        var first = Math.Max(1, failure.Step - _options.Training.SpikeSkipSteps + 1);
+        _skips!.Add(first, failure.Step, (failure.Step - first + 1) * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
     }
 
-    private void OnBegin()
+    private Admitted Admit()
     {
-        if (_stop is { } signal)
-        {
-            Conclude(new RunOutcome.Stopped(signal, "stopped before the first step"));
-            return;
-        }
+        RunChecks.Require(_options);
+        return new();
+    }
+
+    private void OnAdmitted()
+    {
         try
         {
-            RunChecks.Require(_options);
-            _directory = RunDirectory.Open(_options.RunDirectory);
+            var directory = _directory = RunDirectory.Open(_options.RunDirectory);
             _run.Accept();
-            var store = CheckpointStore.Open(_directory.Path, _options.Model);
-            var start = StartingPoint.Find(_options, _directory, store, Publish);
-            _lastCheckpoint = start?.Training.Step ?? 0;
-            _skips = DataSkips.Open(_directory.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
+            Beside(() =>
+            {
+                var store = CheckpointStore.Open(directory.Path, _options.Model);
+                return new Prepared(store, StartingPoint.Find(_options, directory, store, Publish));
+            });
+        }
+        catch (Exception failure)
+        {
+            Conclude(FailureTable.Outcome(failure, 0));
+        }
+    }
+
+    /// <summary>What may take long, as a server that does not answer does, or checkpoints of many gigabytes: a stop is heard meanwhile.</summary>
+    private void Beside(Func<object> work) =>
+        Task.Run(work).PipeTo(Self, failure: failure => new Abandon(FailureTable.Outcome(failure, 0)));
+
+    private void OnPrepared(CheckpointStore store, Checkpoint? start)
+    {
+        try
+        {
+            _skips = DataSkips.Open(_directory!.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
             var faults = _options.Faults is { } plan ? FaultPlan.Parse(plan.Plan, plan.Seed, _directory.FaultsPath) : null;
             if (faults is not null)
                 store = store.WithFaults(faults);
@@ -137,7 +159,7 @@ internal sealed class RunSupervisor : ReceiveActor
             _adjustments = RunAdjustments.Load(_directory.Path, _options, sentence => Publish(new RunProtocol.Noticed(sentence)));
             if (_adjustments.Settings.Count > 0)
                 Publish(new ControlProtocol.Changed(start?.Training.Step ?? 0, _adjustments.ApplyTo(_options)));
-            var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start), "checkpoints");
+            var checkpoints = Start(CheckpointActor.Props(_options, _directory, store, start, _skips), "checkpoints");
             var pipeline = Start(PipelineActor.Props(_options, materializer), "pipeline");
             var parts = new TrainerParts(_directory, _engines, pipeline, checkpoints, store, _rollbacks, _skips, faults);
             _trainer = Start(TrainerActor.Props(_adjustments.ApplyTo(_options), parts), "trainer");
@@ -151,7 +173,10 @@ internal sealed class RunSupervisor : ReceiveActor
     private void OnStop(RunProtocol.Stop stop)
     {
         _stop ??= stop.Signal;
-        _trainer.Tell(new TrainerProtocol.Stop());
+        if (_trainer.IsNobody())
+            Conclude(new RunOutcome.Stopped(stop.Signal, "stopped before the first step"));
+        else
+            _trainer.Tell(new TrainerProtocol.Stop());
     }
 
     private void OnControl(ControlProtocol.Command command)
@@ -269,5 +294,5 @@ internal sealed class RunSupervisor : ReceiveActor
         return child;
     }
 
-    private void Publish(RunProtocol.IEvent happened) => Context.System.EventStream.Publish(happened);
+    private void Publish(RunProtocol.IEvent happened) => _events.Publish(happened);
 }

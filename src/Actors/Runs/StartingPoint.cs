@@ -34,7 +34,7 @@ internal static class StartingPoint
 
     private static Checkpoint? Newest(RunOptions options, RunDirectory directory, CheckpointStore store, Action<RunProtocol.IEvent> publish)
     {
-        var search = store.FindNewestWhole();
+        var search = store.FindNewestWhole(DataSkips.Open(directory.SkipsPath, _ => { }).AreIn);
         if (search.Newest is null && search.PassedOver.Count > 0)
             throw new RunRefusedException(
                 $"no checkpoint in {directory.CheckpointsPath} is whole ({search.PassedOver[0]}): restore one, or begin anew with training.resume = never, which sets them aside");

@@ -11,9 +11,10 @@ internal sealed class MetricsJournal : IDisposable
 
     private MetricsJournal(string path, long step, Action<string>? notice)
     {
+        var isThere = File.Exists(path); // a run that begins with the checkpoint of another has none
         _lines = StepJournal.Open(path, step, Note, notice);
-        if (_lastStep < step)
-            notice?.Invoke($"{path} ends with step {_lastStep}, and the run goes on after step {step}: the lines between are missing");
+        if (isThere && (_lastStep ?? 0) < step)
+            notice?.Invoke($"{path} ends with step {_lastStep ?? 0}, and the run goes on after step {step}: the lines between are missing");
     }
 
     /// <summary>The last step whose evaluation the journal holds.</summary>
@@ -62,7 +63,7 @@ internal sealed class MetricsJournal : IDisposable
     private void Note(JsonElement line)
     {
         var step = line.GetProperty("step").GetInt64();
-        if (line.TryGetProperty("eval_loss", out var loss) && loss.TryGetDouble(out var value))
+        if (line.TryGetProperty("eval_loss", out var loss) && loss.ValueKind == JsonValueKind.Number && loss.TryGetDouble(out var value))
             Note(step, value);
         else
             _lastStep = step;

@@ -97,7 +97,7 @@ internal sealed class StepJournal : IDisposable
 
     private static FileStream OpenFile(string path) => new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
 
-    /// <returns>The end of the last line that stays, and where damaged lines lie before it. Those behind it are what a kill left half written.</returns>
+    /// <returns>The end of the last line that stays, and where damaged lines lie before it. Those behind it are of later steps, or what a kill left half written.</returns>
     private static (long End, List<(long Start, long Length)> Damaged) Scan(FileStream file, long step, Action<JsonElement>? kept)
     {
         long end = 0;
@@ -112,7 +112,10 @@ internal sealed class StepJournal : IDisposable
                 continue;
             }
             if (json.GetProperty("step").GetInt64() > step)
-                break;
+            {
+                since.Add((start, line.Length + 1)); // forgotten, unless what belongs here comes behind it: then its step is damaged
+                continue;
+            }
             kept?.Invoke(json);
             end = start + line.Length + 1;
             damaged.AddRange(since);

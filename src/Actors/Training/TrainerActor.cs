@@ -131,6 +131,8 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         if (_stopRequested)
             return;
         _checkpoint = checkpoint?.Folder;
+        if (checkpoint is not null)
+            _parts.Skips.BeginFrom(checkpoint.Training, _options.Training.GradientAccumulationSteps);
         // The text fills its queue while the engine is made.
         _pipeline.Tell(new PipelineProtocol.Open(TrainingSession.CursorOf(checkpoint), checkpoint?.PipelinePath, _parts.Skips.AnyBeyond(checkpoint?.Training.Step ?? 0), _continue));
         _session = TrainingSession.Begin(_options, _directory, Engines, _parts.Skips, sentence => Publish(new RunProtocol.Noticed(sentence)), checkpoint);
@@ -207,20 +209,28 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         {
             // Late text lets the mailbox in; the micro-batches of the step so far stay with the engine.
             if (_feed.HasEnded)
+            {
+                EndSkipping();
                 _agenda!.Conclude(new TrainingEnd.SourcesUsedUp());
+            }
             return true;
         }
         var isSkipped = _session.TrySkip(batch);
         if (!isSkipped)
         {
-            if (_session.EndSkipping() is { } skipped)
-                Publish(skipped);
+            EndSkipping();
             _session.Accumulate(batch);
         }
         _feed.Recycle(batch);
         if (!isSkipped && _session.StepIsFull)
             EndStep(_session.Update(_feed.TakeWait(), _feed.Depth));
         return true;
+    }
+
+    private void EndSkipping()
+    {
+        if (_session!.EndSkipping() is { } skipped)
+            Publish(skipped);
     }
 
     private void EndStep(TrainerProtocol.StepCompleted step)
@@ -306,7 +316,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
         }
         catch (Exception failure)
         {
-            throw new TrainingFailedException((_session?.Step ?? 0) + 1, _session is { StepsTaken: > 0 }, failure);
+            throw new TrainingFailedException((failure as NonFiniteLossException)?.Step ?? (_session?.Step ?? 0) + 1, _session is { StepsTaken: > 0 }, failure);
         }
     }
 

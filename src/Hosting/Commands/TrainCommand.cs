@@ -84,7 +84,7 @@ internal static class TrainCommand
         using (StartTrace.Phase("host")) await StartAsync(host, settings).ConfigureAwait(false);
         await TellAddressAsync(host, run, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
-        await observed.Task.ConfigureAwait(false);
+        await Task.WhenAny(observed.Task, Task.Delay(options.ShutdownTimeout)).ConfigureAwait(false); // an observer that hangs does not keep the process
         summary.Print(outcome);
         await host.StopAsync().ConfigureAwait(false);
         return outcome.ExitCode;
@@ -126,9 +126,11 @@ internal static class TrainCommand
         await Task.WhenAny(run.Outcome, signals.First).ConfigureAwait(false);
         if (signals.First.IsCompleted && await Task.WhenAny(run.Outcome, Task.Delay(timeout)).ConfigureAwait(false) != run.Outcome)
         {
-            screen.ClearProgress();
-            screen.WriteError($"streaming: the step and its checkpoint took longer than {Keys.ShutdownTimeout.Path} = {Quantity.Time(timeout)}; the checkpoint before it is untouched.");
-            StopSignals.Exit(ExitCodes.TryAgain);
+            StopSignals.ExitTelling(ExitCodes.TryAgain, () =>
+            {
+                screen.ClearProgress();
+                screen.WriteError($"streaming: the step and its checkpoint took longer than {Keys.ShutdownTimeout.Path} = {Quantity.Time(timeout)}; the checkpoint before it is untouched.");
+            });
         }
         return await run.Outcome.ConfigureAwait(false);
     }

@@ -335,7 +335,7 @@ internal static partial class Keys
         unit: "steps");
 
     public static readonly Key<long> SpikeSkipSteps = Integer("training.spike-skip-steps", "1", 1, 10_000,
-        "Steps whose text is left out then: the step of the spike and those before it, as far as the last checkpoint. skipped.jsonl of the run names their documents.",
+        "Steps whose text is left out then: the step of the spike and those before it. The run returns to a checkpoint before all of them, or to the newest where none is kept, behind which the rest is left out. skipped.jsonl of the run names their documents.",
         unit: "steps");
 
     public static readonly Key<long> Seed = Integer("training.seed", "42", 0, int.MaxValue,

@@ -89,7 +89,7 @@ internal sealed partial class ProofRun(string folder, IReadOnlyList<string> argu
         : "nothing was printed";
 
     /// <summary>This program: by the runtime's host where it is no executable of its own.</summary>
-    private static (string Program, string[] First) Program()
+    public static (string Program, string[] First) Program()
     {
         var assembly = Path.Combine(AppContext.BaseDirectory, "streaming.dll");
         var own = Path.Combine(AppContext.BaseDirectory, "streaming");

@@ -1,6 +1,8 @@
+using System.Text;
 using Streaming.Actors;
 using Streaming.Hosting.Commands;
 using Streaming.Hosting.Configuration;
+using Streaming.Model.Checkpoints;
 
 namespace Streaming.Hosting.Runs;
 
@@ -19,7 +21,7 @@ internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
         var path = Path.Combine(runDirectory, FileName);
         try
         {
-            if (File.Exists(path) && File.ReadLines(path).FirstOrDefault()?.StartsWith(FirstLine, StringComparison.Ordinal) != true)
+            if (File.Exists(path) && File.ReadLines(path).FirstOrDefault(line => line.Length > 0)?.StartsWith(FirstLine, StringComparison.Ordinal) == false)
                 throw new UserErrorException($"{Keys.RunDirectory.Path} = {runDirectory} holds a {FileName} of your own, which the run would overwrite with what it resolved: rename that file, or name another folder.");
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
@@ -32,9 +34,7 @@ internal sealed class ResolvedConfiguration(Settings settings) : IRunObserver
     {
         if (happened is not RunProtocol.Started started)
             return;
-        var path = Path.Combine(started.RunDirectory, FileName);
-        var aside = path + ".new";
-        File.WriteAllText(aside, $"{FirstLine} train --config {FileName} goes on with it. What is secret in a URL is left out.\n" + ConfigCommand.Print(settings, Keys.Resume));
-        File.Move(aside, path, overwrite: true);
+        DurableFiles.Write(Path.Combine(started.RunDirectory, FileName), Encoding.UTF8.GetBytes(
+            $"{FirstLine} train --config {FileName} goes on with it. What is secret in a URL is left out.\n" + ConfigCommand.Print(settings, Keys.Resume)));
     }
 }

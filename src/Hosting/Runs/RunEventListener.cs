@@ -22,6 +22,10 @@ internal sealed class RunEventListener : ReceiveActor
                 {
                     observer.Observe(happened);
                 }
+                catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+                {
+                    Context.GetLogger().Warning("{0} has no place at {1}: {2}", observer.GetType().Name, happened.GetType().Name, failure.Message); // the disk's, not this program's
+                }
                 catch (Exception failure)
                 {
                     Context.GetLogger().Warning(failure, "{0} failed at {1}", observer.GetType().Name, happened.GetType().Name);

@@ -53,6 +53,15 @@ internal sealed partial class StopSignals : IDisposable
     [LibraryImport("libc", EntryPoint = "signal")]
     private static partial nint SetDisposition(int signal, nint disposition);
 
+    /// <summary>Ends the process as <see cref="Exit"/> does, after telling why: for a moment only, since what hangs may be the disk that the log is on.</summary>
+    public static void ExitTelling(int code, Action tell)
+    {
+        var telling = new Thread(() => tell()) { IsBackground = true };
+        telling.Start();
+        telling.Join(TimeSpan.FromSeconds(5));
+        Exit(code);
+    }
+
     /// <summary>Ends the process without its exit handlers: native code may be in the middle of a step.</summary>
     [LibraryImport("libc", EntryPoint = "_exit")]
     public static partial void Exit(int code);

@@ -40,10 +40,8 @@ internal sealed class Watchdog : IRunObserver, IDisposable
 
     /// <summary>One that ends the process with <see cref="ExitCodes.NoProgress"/>.</summary>
     public static Watchdog ForProcess(TimeSpan timeout, ISystemdNotifier? notifier, Screen screen) => new(timeout, notifier, TimeProvider.System, (age, last) =>
-    {
-        screen.WriteError($"streaming: no progress for {Quantity.Time(age)} since {last}, {Keys.WatchdogTimeout.Path} is {Quantity.Time(timeout)}; the process ends with code {ExitCodes.NoProgress} and goes on from its last checkpoint when it is started again.");
-        StopSignals.Exit(ExitCodes.NoProgress);
-    });
+        StopSignals.ExitTelling(ExitCodes.NoProgress, () => screen.WriteError(
+            $"streaming: no progress for {Quantity.Time(age)} since {last}, {Keys.WatchdogTimeout.Path} is {Quantity.Time(timeout)}; the process ends with code {ExitCodes.NoProgress} and goes on from its last checkpoint when it is started again.")));
 
     public void Observe(RunProtocol.IEvent happened)
     {

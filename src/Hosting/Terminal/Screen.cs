@@ -7,7 +7,7 @@ namespace Streaming.Hosting.Terminal;
 /// <summary>
 /// Standard output of a run: lines that stay and, on a terminal, one line below them that is redrawn in place. Thread-safe,
 /// so that log lines do not tear the progress apart. A line that cannot be written, on a full disk or a terminal that is gone, is lost;
-/// the run goes on.
+/// the run goes on. It goes on too where nobody reads what is written (<see cref="PatientWriter"/>).
 /// </summary>
 /// <param name="output">Where lines go.</param>
 /// <param name="errors">Where warnings and errors go.</param>
@@ -16,6 +16,7 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
 {
     private const string ClearToEnd = "\e[K";
     private static readonly TimeSpan _redrawInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
 
     private readonly Lock _lock = new();
     private TextWriter _copy = TextWriter.Null;
@@ -30,7 +31,9 @@ internal sealed class Screen(TextWriter output, TextWriter errors, Func<int>? co
             format = JournalStream.IsStandardOutput() ? LogFormat.Journal : LogFormat.Text;
         var isTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
         // Containers have one stream of lines: what is an error says its level, not its descriptor.
-        return new Screen(Console.Out, format == LogFormat.Json ? Console.Out : Console.Error, isTerminal && format == LogFormat.Text ? () => Console.WindowWidth : null)
+        var standard = new DescriptorWriter(1);
+        var output = new PatientWriter(standard, _patience);
+        return new Screen(output, format == LogFormat.Json ? output : new PatientWriter(new DescriptorWriter(2), _patience), isTerminal && format == LogFormat.Text ? () => standard.Columns : null)
         {
             Format = format,
             Level = level,

@@ -84,6 +84,7 @@ public sealed class CheckpointStore
             _beforeWriting?.Invoke(state.Step, target);
             givenUp.ThrowIfCancellationRequested();
             DurableFiles.Replace(aside, target);
+            DurableFiles.SyncFolder(_folder); // a link that outlives a power cut leads to what does
             DurableFiles.Point(Path.Combine(_folder, Latest), name);
             PointAtBest(state);
             DurableFiles.SyncFolder(_folder);
@@ -122,7 +123,14 @@ public sealed class CheckpointStore
     }
 
     /// <summary>Finds the newest checkpoint that is whole, verifying it.</summary>
-    public CheckpointSearch FindNewestWhole()
+    /// <param name="isWanted">Which of them; null is each. Where none of those that are wanted is whole, any other is better than none.</param>
+    public CheckpointSearch FindNewestWhole(Func<TrainingState, bool>? isWanted = null)
+    {
+        var search = Find(isWanted ?? (_ => true));
+        return search.Newest is null && isWanted is not null ? Find(_ => true) : search;
+    }
+
+    private CheckpointSearch Find(Func<TrainingState, bool> isWanted)
     {
         Checkpoint? newest = null;
         var passedOver = new List<(long Step, string Sentence)>();
@@ -130,7 +138,9 @@ public sealed class CheckpointStore
         {
             try
             {
-                if (newest is null)
+                if (newest is null && !isWanted(ReadState(folder)))
+                    throw new CheckpointException("it has learned from text that is left out since");
+                else if (newest is null)
                     newest = Checkpoint.Open(folder);
                 else if (TryReadTime(folder) == DateTimeOffset.MinValue)
                     ReadState(folder); // says why its time cannot be read
@@ -165,11 +175,7 @@ public sealed class CheckpointStore
     private void RequireRoom(string target, long step, EngineSnapshot snapshot)
     {
         var needed = BytesOf(snapshot.ParameterCount);
-        if (!Directory.Exists(_folder))
-        {
-            Directory.CreateDirectory(_folder);
-            DurableFiles.SyncFolder(Path.GetDirectoryName(_folder)!);
-        }
+        DurableFiles.CreateFolder(_folder);
         var free = FreeBytes();
         if (free < needed && !Clearing.IsCompleted)
         {

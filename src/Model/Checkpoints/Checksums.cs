@@ -66,7 +66,7 @@ internal sealed class Checksums
                 else if (line.Length > 66 && line[64..66] == "  " && IsPlain(line[66..]) && sizes.TryGetValue(line[66..], out bytes))
                     result._files.Add((line[66..], bytes, line[..64]));
                 else
-                    throw new CheckpointException($"{path} is not a list of checksums: '{(line.Length <= 80 ? line : line[..80])}'");
+                    throw new CheckpointException($"{path} is not a list of checksums: '{JsonObjectText.OneLine(line.Length <= 80 ? line : line[..80])}'");
             }
             return result;
         }

@@ -12,6 +12,8 @@ public static class DurableFiles
     private const uint StartWriting = 2; // SYNC_FILE_RANGE_WRITE
     private const uint WriteAndWait = 7; // SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER
 
+    private static readonly int[] s_cannotSync = [22, 30, 95]; // EINVAL, EROFS, ENOTSUP
+
     // EIO, ENOSPC, EDQUOT: the disk's own. A file system that knows no parts has others.
     private static readonly int[] s_diskErrors = [5, 28, 122];
 
@@ -39,15 +41,27 @@ public static class DurableFiles
     /// <summary>Writes a file's data to the disk part by part, before it is synced, which is then a matter of its length and its places on the disk.</summary>
     /// <exception cref="IOException">The disk takes no more, or fails: the sync that follows would not say so again.</exception>
     /// <exception cref="OperationCanceledException">It was given up.</exception>
-    public static void Writeback(SafeFileHandle file, long bytes, CancellationToken givenUp)
+    public static void Writeback(FileStream file, long bytes, CancellationToken givenUp)
     {
         const long part = 64 << 20;
         for (var begin = 0L; begin < bytes; begin += part)
         {
             givenUp.ThrowIfCancellationRequested();
-            if (sync_file_range(file, begin, Math.Min(part, bytes - begin), WriteAndWait) != 0 && Array.IndexOf(s_diskErrors, Marshal.GetLastPInvokeError()) >= 0)
-                throw new IOException(Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError()));
+            if (sync_file_range(file.SafeFileHandle, begin, Math.Min(part, bytes - begin), WriteAndWait) != 0 && Array.IndexOf(s_diskErrors, Marshal.GetLastPInvokeError()) >= 0)
+                throw Failure(file.Name);
         }
+    }
+
+    /// <summary>Creates a folder, and those above it that are missing: each is durable.</summary>
+    public static void CreateFolder(string path)
+    {
+        var folder = Path.GetFullPath(path);
+        if (Directory.Exists(folder))
+            return;
+        var above = Path.GetDirectoryName(folder)!;
+        CreateFolder(above);
+        Directory.CreateDirectory(folder);
+        SyncFolder(above);
     }
 
     /// <summary>Makes the names in a folder durable.</summary>
@@ -63,7 +77,8 @@ public static class DurableFiles
             throw Failure(path);
         try
         {
-            if (fsync(descriptor) != 0)
+            // As .NET does it: what a file system cannot sync it need not.
+            if (fsync(descriptor) != 0 && Array.IndexOf(s_cannotSync, Marshal.GetLastPInvokeError()) < 0)
                 throw Failure(path);
         }
         finally
@@ -167,7 +182,9 @@ public static class DurableFiles
         }
         catch (IOException)
         {
-            File.WriteAllText(aside, name + "\n");
+            using var file = new FileStream(aside, FileMode.Create, FileAccess.Write);
+            file.Write(System.Text.Encoding.UTF8.GetBytes(name + "\n"));
+            file.Flush(flushToDisk: true);
         }
         Rename(aside, link);
     }
@@ -178,7 +195,7 @@ public static class DurableFiles
         if (!File.Exists(path) || new FileInfo(path).Length > 256)
             return path;
         var name = File.ReadAllText(path).Trim();
-        return name.Length > 0 && Path.GetFileName(name) == name ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name) : path;
+        return name.Length > 0 && Path.GetFileName(name) == name && !name.Any(char.IsControl) ? Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, name) : path;
     }
 
     private static IOException Failure(string path) =>

@@ -199,7 +199,7 @@ internal sealed class VerifiedFile : Stream
         }
         _isWhole = true;
         _moreToRead.Release();
-        DurableFiles.Writeback(_file.SafeFileHandle, _written, _ended.Token); // a sync of everything at once cannot be given up
+        DurableFiles.Writeback(_file, _written, _ended.Token); // a sync of everything at once cannot be given up
         _file.Flush(flushToDisk: true);
     }
 

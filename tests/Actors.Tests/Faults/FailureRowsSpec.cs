@@ -125,7 +125,7 @@ public sealed class FailureRowsSpec : IDisposable
     public async Task What_was_to_be_left_out_is_left_out_by_the_next_process_where_this_one_is_killed_before_a_checkpoint_says_so()
     {
         var options = TinyRun.Options(_folder, 6);
-        DataSkips.Open(Path.Combine(_folder, "skips.json"), Assert.Fail).Add(3, 2, "the loss was high");
+        DataSkips.Open(Path.Combine(_folder, "skips.json"), Assert.Fail).Add(3, 3, 2, "the loss was high");
         var (_, run) = await HostedRun.CompleteAsync(options);
         Assert.Equal(new TrainerProtocol.DataSkipped(3, 2, "the loss was high"), Assert.Single(run.Events.OfType<TrainerProtocol.DataSkipped>()));
         File.WriteAllText(Path.Combine(_folder, "skips.json"), "{");

@@ -73,6 +73,17 @@ public sealed class ProvenanceSpec : IDisposable
         Assert.StartsWith("the configuration of the text is not what it was when step 8 was taken", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Damaged_lines_of_the_journals_cost_themselves_alone()
+    {
+        var options = Options("non-finite-loss@7");
+        await HostedRun.CompleteAsync(options);
+        var expected = (await OfStepAsync(options, 8)).SelectMany(batch => batch.Tokens).ToList();
+        foreach (var journal in new[] { "cursors.jsonl", "skipped.jsonl" })
+            File.AppendAllLines(Path.Combine(_folder, journal), ["7", "null", "{}", "{\"step\":\"7\",\"cursor\":{},\"batches\":[]}", "{\"step\":7,\"cursor\":{\"version\":\"\"}}", "[[[", "\0"]);
+        Assert.Equal(expected, (await OfStepAsync(options, 8)).SelectMany(batch => batch.Tokens));
+    }
+
     /// <summary>Every token of every sequence belongs to one document, which has a file and a place in it.</summary>
     private static void AssertCovered(TokenBatch batch)
     {

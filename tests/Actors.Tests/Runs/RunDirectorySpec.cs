@@ -45,6 +45,27 @@ public sealed class RunDirectorySpec : IDisposable
         RunDirectory.Open(_path).Dispose();
     }
 
+    /// <summary>As a copy that follows links makes them.</summary>
+    [Theory]
+    [InlineData("latest")]
+    [InlineData("best")]
+    public void A_folder_where_a_link_is_to_be_is_refused_before_the_run_begins(string name)
+    {
+        var path = Directory.CreateDirectory(Path.Combine(_path, "checkpoints", name)).FullName;
+        Assert.StartsWith($"{path} is a folder", Assert.Throws<RunRefusedException>(() => RunDirectory.Open(_path)).Message, StringComparison.Ordinal);
+        Directory.Delete(path);
+        Directory.CreateSymbolicLink(path, "step-00000007"); // which is not there
+        RunDirectory.Open(_path).Dispose();
+    }
+
+    [Fact]
+    public void A_file_where_the_checkpoints_are_to_lie_is_refused_before_the_run_begins()
+    {
+        var path = Path.Combine(_path, "checkpoints");
+        File.WriteAllText(path, "");
+        Assert.StartsWith($"{path} is a file", Assert.Throws<RunRefusedException>(() => RunDirectory.Open(_path)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Going_back_sets_aside_only_what_lies_beyond()
     {

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using System.Net;
+using System.Net.Sockets;
 using Streaming.Model.Checkpoints;
 
 namespace Streaming.Actors.Tests.Runs;
@@ -67,6 +69,19 @@ public sealed class RunSpec : IDisposable
         await using var run = await HostedRun.StartAsync(TinyRun.Options(_folder, 1_000_000));
         run.Run.RequestStop(StopSignal.Terminate);
         Assert.IsType<RunOutcome.Stopped>(await run.EndAsync());
+    }
+
+    [Fact]
+    public async Task A_stop_is_heard_while_a_server_takes_the_connection_and_never_answers()
+    {
+        using var server = new TcpListener(IPAddress.Loopback, 0);
+        server.Start();
+        var options = TinyRun.Options(_folder, 12);
+        options = options with { Data = options.Data with { Sources = [new() { Paths = [$"http://{server.LocalEndpoint}/text.txt"], Epochs = 0 }] } };
+        await using var run = await HostedRun.StartAsync(options);
+        using var connection = await server.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        run.Run.RequestStop(StopSignal.Terminate);
+        Assert.IsType<RunOutcome.Stopped>(await run.Run.Outcome.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -68,6 +68,35 @@ public sealed class MetricsJournalSpec : IDisposable
     }
 
     [Fact]
+    public void A_step_that_is_damaged_costs_its_line_alone_and_a_loss_that_is_none_nothing()
+    {
+        Write(fromStep: 0, steps: [1, 2, 3, 4, 5]);
+        var lines = File.ReadAllLines(_path);
+        lines[1] = lines[1].Replace("\"step\":2", "\"step\":92", StringComparison.Ordinal);
+        lines[2] = "{\"step\":3,\"eval_loss\":\"2.5\"}";
+        File.WriteAllLines(_path, lines);
+        var told = new List<string>();
+        using (var journal = MetricsJournal.Open(_path, 4, told.Add))
+            journal.Write(Step(5));
+        Assert.Equal([1, 3, 4, 5], Steps());
+        Assert.StartsWith($"1 damaged line of {_path}", Assert.Single(told), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("garbage\n\0\0\0\n")]
+    public void A_journal_of_which_nothing_is_left_is_told_of(string left)
+    {
+        File.WriteAllText(_path, left);
+        var told = new List<string>();
+        MetricsJournal.Open(_path, 7, told.Add).Dispose();
+        Assert.Equal($"{_path} ends with step 0, and the run goes on after step 7: the lines between are missing", Assert.Single(told));
+        File.Delete(_path);
+        MetricsJournal.Open(_path, 7, told.Add).Dispose();
+        Assert.Single(told);
+    }
+
+    [Fact]
     public void Lines_that_are_missing_at_the_end_are_told_of()
     {
         Write(fromStep: 0, steps: [1, 2, 3]);
