@@ -152,8 +152,17 @@ internal sealed class ParquetColumn : IDisposable
         {
             if (_bytes.Failure is { } failure)
                 System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
-            throw new InvalidDataException($"the Parquet data are damaged ({exception.Message.Split('\n')[0].TrimEnd('.')})", exception);
+            throw new InvalidDataException($"the Parquet data are damaged ({InWords(exception.Message)})", exception);
         }
+    }
+
+    /// <summary>The library puts its message into the mangled name of a class: <c>N7parquet…E (message: 'Invalid: …')</c>.</summary>
+    private static string InWords(string message)
+    {
+        const string opening = "(message: '", closing = "')";
+        var start = message.IndexOf(opening, StringComparison.Ordinal);
+        var words = start < 0 || !message.EndsWith(closing, StringComparison.Ordinal) ? message : message[(start + opening.Length)..^closing.Length];
+        return words.Split('\n')[0].TrimEnd('.');
     }
 
     public void Dispose()

@@ -30,6 +30,10 @@ public sealed class SourcesKindSpec
     }
 
     [Fact]
+    public void A_URL_stays_as_it_is_whatever_its_scheme() =>
+        Assert.Equal(["ftp://h/a", "HTTPS://h/b"], Assert.Single(Build("""data.sources=["ftp://h/a", "HTTPS://h/b"]""")).Paths); // opening tells which are read
+
+    [Fact]
     public void Cleaning_is_the_recipes_a_preset_or_thresholds_upon_one()
     {
         var sources = Build("""

@@ -83,6 +83,13 @@ public sealed class ParquetRecordReaderSpec : IDisposable
         Assert.Contains("name page.body in text-field", Assert.Throws<SourceException>(() => RecordReading.Texts(new ParquetFormat("text"), path)).Message);
     }
 
+    [Theory]
+    [InlineData("PAR1", "(Invalid: Parquet file size is 4 bytes, smaller than the minimum file footer (8 bytes)); replace")]
+    [InlineData("no Parquet at all, and long enough for its footer", "(Invalid: Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file); replace")]
+    public void Damage_is_told_without_the_names_of_the_librarys_classes(string content, string part) =>
+        Assert.Contains($"the Parquet data are damaged {part}", Assert.Throws<SourceException>(
+            () => RecordReading.Texts(new ParquetFormat("text"), _files.Write("damaged.parquet", content))).Message);
+
     [Fact]
     public void Parquet_is_read_over_http()
     {

@@ -124,6 +124,6 @@ internal sealed class SourcePathsKind : ValueKind<IReadOnlyList<string>>
 
     public override string Write(ConfigurationValue value, IReadOnlyList<string> result) => $"[{string.Join(", ", result.Select(HoconWriter.Quote))}]";
 
-    private static bool IsUrl(string text)
-        => text.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https://", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whatever its scheme: one that is not read is refused where sources are opened, as no path.</summary>
+    private static bool IsUrl(string text) => text.IndexOf("://", StringComparison.Ordinal) > 0;
 }
