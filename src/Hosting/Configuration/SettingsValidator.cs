@@ -61,7 +61,9 @@ internal sealed class SettingsValidator
     private static string Unknown(string path, ConfigurationValue value)
     {
         var isSection = value is ConfigurationObject;
-        var nearest = (isSection ? _sections.Concat(_keys.Keys) : _keys.Keys).MinBy(k => Distance(path, k))!;
+        // shuffle { documents = 4 } is meant for shuffle-documents.
+        var begun = isSection ? Keys.All.FirstOrDefault(k => k.Path.StartsWith(path + '-', StringComparison.Ordinal))?.Path : null;
+        var nearest = begun ?? (isSection ? _sections : _keys.Keys.AsEnumerable()).MinBy(k => Distance(path, k))!;
         return $"{path} is no {(isSection ? "section" : "key")}; the nearest is {nearest} ({value.Origin}).";
     }
 
