@@ -36,7 +36,7 @@ internal static class RunChecks
     private static void RequireResumePoint(string resume)
     {
         if (resume is not ("auto" or "never") && !Directory.Exists(DurableFiles.Resolve(resume)))
-            throw new RunRefusedException($"there is no checkpoint at {resume}: set training.resume to a checkpoint's folder, auto or never");
+            throw new RunRefusedException($"there is no checkpoint at {resume}: set run.resume to a checkpoint's folder, auto or never");
     }
 
     /// <param name="options">The run.</param>

@@ -4,7 +4,7 @@ using Streaming.Model.Checkpoints;
 namespace Streaming.Actors;
 
 /// <summary>
-/// Where a run begins, decided once: <c>training.resume</c> against what lies in the run directory. A refusal leaves
+/// Where a run begins, decided once: <c>run.resume</c> against what lies in the run directory. A refusal leaves
 /// everything as it was.
 /// </summary>
 internal static class StartingPoint
@@ -37,7 +37,7 @@ internal static class StartingPoint
         var search = store.FindNewestWhole(DataSkips.Open(directory.SkipsPath, _ => { }).AreIn);
         if (search.Newest is null && search.PassedOver.Count > 0)
             throw new RunRefusedException(
-                $"no checkpoint in {directory.CheckpointsPath} is whole ({search.PassedOver[0]}): restore one, or begin anew with training.resume = never, which sets them aside");
+                $"no checkpoint in {directory.CheckpointsPath} is whole ({search.PassedOver[0]}): restore one, or begin anew with run.resume = never, which sets them aside");
         if (search.Newest is not null)
             AdapterDifference.Refuse(search.Newest, options.Training.Lora);
         foreach (var sentence in search.PassedOver)

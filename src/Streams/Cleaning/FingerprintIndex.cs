@@ -135,7 +135,7 @@ public sealed class FingerprintIndex : IDisposable
             epoch = mark < 0 ? -1 : _epochs[mark].Epoch;
             first = Math.Max(count - Capacity, mark < 0 ? 0 : _epochs[mark].Start);
             if (first < count && (first < _count - _log.Length || mark < 0 && _hasForgottenEpochs))
-                throw new InvalidOperationException($"the duplicate index has taken {_count - count} entries since the place of the checkpoint, more than it keeps beyond its capacity of {Capacity}; give data.duplicates.memory more.");
+                throw new InvalidOperationException($"the duplicate index has taken {_count - count} entries since the place of the checkpoint, more than it keeps beyond its capacity of {Capacity}; give data.duplicates more memory-bytes.");
             _held = first;
         }
         try

@@ -37,7 +37,7 @@ internal sealed class RejectionFile
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new SourceException($"{_path}, for what cleaning drops, cannot be written ({failure.Message.TrimEnd('.')}); name another file or none in data.cleaning.rejected-file.");
+            throw new SourceException($"{_path}, for what cleaning drops, cannot be written ({failure.Message.TrimEnd('.')}); name another file or none in data.rejected-file.");
         }
     }
 

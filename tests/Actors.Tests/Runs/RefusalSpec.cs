@@ -37,7 +37,7 @@ public sealed class RefusalSpec : IDisposable
         using (var file = new FileStream(weights, FileMode.Open))
             file.SetLength(file.Length - 1);
         var (outcome, _) = await HostedRun.CompleteAsync(TinyRun.Options(_folder, 4));
-        AssertRefused(outcome, Path.Combine(_folder, "checkpoints"), "training.resume = never");
+        AssertRefused(outcome, Path.Combine(_folder, "checkpoints"), "run.resume = never");
         Assert.True(File.Exists(weights));
     }
 

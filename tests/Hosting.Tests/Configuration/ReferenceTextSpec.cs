@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using Streaming.Hosting.Configuration;
 using Streaming.Tests;
 
 namespace Streaming.Hosting.Tests.Configuration;
 
-public sealed class ReferenceTextSpec
+public sealed partial class ReferenceTextSpec
 {
     private const string Update = "UPDATE_REFERENCE";
 
@@ -31,6 +32,25 @@ public sealed class ReferenceTextSpec
             Assert.Contains($"{key.Path.Split('.')[^1]} = {key.Default}\n", text);
         }
     }
+
+    [Fact]
+    public void Sentences_and_documents_name_keys_that_exist()
+    {
+        string[] known = [.. Keys.All.Select(key => key.Path[(Keys.Root.Length + 1)..])];
+        var files = new[] { "src", "docs", "packaging", "grafana" }
+            .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(ReferenceData.RepositoryRoot, folder), "*", SearchOption.AllDirectories))
+            .Where(file => Path.GetExtension(file) is ".cs" or ".md" or ".conf" or ".yaml" && !file.Contains("/obj/") && !file.Contains("/bin/"));
+        var unknown =
+            from file in files
+            from Match name in Name().Matches(File.ReadAllText(file))
+            where !known.Any(key => key == name.Value || key.StartsWith(name.Value + '.', StringComparison.Ordinal))
+            select $"{file}: {name.Value}";
+        Assert.Empty(unknown);
+    }
+
+    /// <summary>A section that no namespace, variable or file is called like, and a key.</summary>
+    [GeneratedRegex(@"(?<![\w./\\-])(data|training|run)\.(?!lock\b|sh\b)[a-z]+(-[a-z0-9]+)*(?![\w(])")]
+    private static partial Regex Name();
 
     [Fact]
     public void The_template_for_users_changes_nothing()

@@ -150,7 +150,7 @@ public sealed class FingerprintIndexSpec
         for (var value = 1UL; value <= 20; value++)
             index.Add([value]);
         var failure = Assert.Throws<InvalidOperationException>(() => index.Save(14, Stream.Null));
-        Assert.Contains("data.duplicates.memory", failure.Message);
+        Assert.Contains("data.duplicates more memory-bytes", failure.Message);
         index.Save(15, Stream.Null);
     }
 
