@@ -28,11 +28,11 @@ internal static class MistralConfigJson
         }
         catch (JsonException exception)
         {
-            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (InvalidOperationException exception) // a text with half a surrogate pair
         {
-            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

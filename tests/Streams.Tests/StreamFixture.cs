@@ -24,5 +24,23 @@ public sealed class StreamFixture : IAsyncDisposable
             .RunWith(Sink.Seq<TokenBatch>(), Materializer)
             .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
 
+    /// <summary>A path whose batches are taken one after the other, as slowly as the test likes.</summary>
+    internal PulledBatches Pull(PipelineOptions options, PipelineCursor? cursor = null) => new(
+        TextPipeline.Batches(options, Split.Train, cursor, TestTokenizer.Instance)
+            .RunWith(Sink.Queue<TokenBatch>().WithAttributes(Attributes.CreateInputBuffer(1, 1)), Materializer));
+
     public async ValueTask DisposeAsync() => await _system.Terminate();
+}
+
+/// <summary>The end of a path that is pulled by hand.</summary>
+internal sealed class PulledBatches(ISinkQueue<TokenBatch> queue)
+{
+    /// <summary>The next batches, fewer at the end.</summary>
+    public async Task<List<TokenBatch>> TakeAsync(int count)
+    {
+        var taken = new List<TokenBatch>();
+        while (taken.Count < count && await queue.PullAsync().WaitAsync(TimeSpan.FromSeconds(60)) is { HasValue: true } next)
+            taken.Add(next.Value);
+        return taken;
+    }
 }

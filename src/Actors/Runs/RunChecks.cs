@@ -14,7 +14,8 @@ internal static class RunChecks
     /// <exception cref="RunRefusedException">The settings, the text, the tokenizer and the model do not fit, one is missing, or there is no room for a checkpoint.</exception>
     public static void Require(RunOptions options)
     {
-        EngineFactory.RequireCombination(options);
+        EngineFactory.Require(options);
+        RequireResumePoint(options.Training.Resume);
         RequireRoom(options, FreeBytes);
         var tokenizer = LoadTokenizer(options.Data.Tokenizer);
         if (tokenizer.VocabularySize > options.Model.VocabularySize)
@@ -30,6 +31,12 @@ internal static class RunChecks
         {
             throw new RunRefusedException(failure.Message, failure);
         }
+    }
+
+    private static void RequireResumePoint(string resume)
+    {
+        if (resume is not ("auto" or "never") && !Directory.Exists(DurableFiles.Resolve(resume)))
+            throw new RunRefusedException($"there is no checkpoint at {resume}: set training.resume to a checkpoint's folder, auto or never");
     }
 
     /// <param name="options">The run.</param>

@@ -9,12 +9,16 @@ namespace Streaming.Actors;
 public sealed class RunHandle
 {
     private readonly TaskCompletionSource<RunOutcome> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private IActorRef? _supervisor;
     private StopSignal? _requested;
 
     /// <summary>Completes once, with the run's end; never faults.</summary>
     public Task<RunOutcome> Outcome => _outcome.Task;
+
+    /// <summary>Completes once the settings are found to fit and the run's folder is held; never where the run is refused before that.</summary>
+    public Task Accepted => _accepted.Task;
 
     /// <summary>Asks the run to finish its step, write a checkpoint and end. Only the first call counts; harmless after the end.</summary>
     public void RequestStop(StopSignal signal)
@@ -61,6 +65,8 @@ public sealed class RunHandle
                 supervisor.Tell(new RunProtocol.Stop(signal));
         }
     }
+
+    internal void Accept() => _accepted.TrySetResult();
 
     /// <returns>False where the run had already ended.</returns>
     internal bool End(RunOutcome outcome) => _outcome.TrySetResult(outcome);

@@ -33,7 +33,8 @@ internal sealed class RunSupervisor : ReceiveActor
         _engines = engines;
         _rollbacks = new RollbackBudget(options.Training.MaxRollbacks, options.Training.RestartDelay);
 
-        Receive<Begin>(_ => OnBegin());
+        Receive<Begin>(_ => Beside(Admit));
+        Receive<Admitted>(_ => OnAdmitted());
         Receive<Prepared>(prepared => OnPrepared(prepared.Store, prepared.Start));
         Receive<RunProtocol.Stop>(OnStop);
         Receive<CheckpointProtocol.Written>(written => _rollbacks.CheckpointWritten(written.Step));
@@ -49,6 +50,9 @@ internal sealed class RunSupervisor : ReceiveActor
         Akka.Actor.Props.Create(() => new RunSupervisor(options, run, engines));
 
     private sealed record Begin;
+
+    /// <summary>The settings fit each other and what they name.</summary>
+    private sealed record Admitted;
 
     /// <summary>The run can begin.</summary>
     /// <param name="Store">Its checkpoints.</param>
@@ -112,19 +116,23 @@ internal sealed class RunSupervisor : ReceiveActor
         _skips!.Add(first, failure.Step, (failure.Step - first + 1) * _options.Training.GradientAccumulationSteps, failure.InnerException!.Message);
     }
 
-    private void OnBegin()
+    private Admitted Admit()
     {
-        if (_stop is { } signal)
-        {
-            Conclude(new RunOutcome.Stopped(signal, "stopped before the first step"));
-            return;
-        }
+        RunChecks.Require(_options);
+        return new();
+    }
+
+    private void OnAdmitted()
+    {
         try
         {
-            _directory = RunDirectory.Open(_options.RunDirectory);
-            var directory = _directory;
-            // A server that does not answer, or checkpoints of many gigabytes to verify: a stop is heard meanwhile.
-            Task.Run(() => Prepare(directory)).PipeTo(Self, success: prepared => prepared, failure: failure => new Abandon(FailureTable.Outcome(failure, 0)));
+            var directory = _directory = RunDirectory.Open(_options.RunDirectory);
+            _run.Accept();
+            Beside(() =>
+            {
+                var store = CheckpointStore.Open(directory.Path, _options.Model);
+                return new Prepared(store, StartingPoint.Find(_options, directory, store, Publish));
+            });
         }
         catch (Exception failure)
         {
@@ -132,17 +140,12 @@ internal sealed class RunSupervisor : ReceiveActor
         }
     }
 
-    private Prepared Prepare(RunDirectory directory)
-    {
-        RunChecks.Require(_options);
-        var store = CheckpointStore.Open(directory.Path, _options.Model);
-        return new(store, StartingPoint.Find(_options, directory, store, Publish));
-    }
+    /// <summary>What may take long, as a server that does not answer does, or checkpoints of many gigabytes: a stop is heard meanwhile.</summary>
+    private void Beside(Func<object> work) =>
+        Task.Run(work).PipeTo(Self, failure: failure => new Abandon(FailureTable.Outcome(failure, 0)));
 
     private void OnPrepared(CheckpointStore store, Checkpoint? start)
     {
-        if (_outcome is not null)
-            return;
         try
         {
             _skips = DataSkips.Open(_directory!.SkipsPath, sentence => Publish(new RunProtocol.Noticed(sentence)));
@@ -170,7 +173,7 @@ internal sealed class RunSupervisor : ReceiveActor
     private void OnStop(RunProtocol.Stop stop)
     {
         _stop ??= stop.Signal;
-        if (_directory is not null && _trainer.IsNobody())
+        if (_trainer.IsNobody())
             Conclude(new RunOutcome.Stopped(stop.Signal, "stopped before the first step"));
         else
             _trainer.Tell(new TrainerProtocol.Stop());

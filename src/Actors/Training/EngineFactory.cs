@@ -39,7 +39,7 @@ public static class EngineFactory
         var precision = options.Training.Precision ?? Devices.DefaultPrecision(device);
         var isFusible = device.type == DeviceType.CUDA && precision is Precision.BFloat16 or Precision.Float16 or Precision.Float8;
         if (precision == Precision.Float8 && (device.type != DeviceType.CUDA || options.Training.Engine == "reference"))
-            throw new RunRefusedException($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
+            throw Float8Elsewhere(device.ToString());
         devices.Dispose();
         switch (options.Training.Engine)
         {
@@ -63,8 +63,7 @@ public static class EngineFactory
                     throw new RunRefusedException(reason.Message, reason);
                 }
             case "fused" when !isFusible:
-                throw new RunRefusedException(
-                    $"torch.engine = fused computes in bf16, fp16 or fp8 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set torch.engine = auto, or torch.device and torch.precision to what it needs");
+                throw FusedElsewhere(device.ToString(), precision);
             case "fused":
                 try
                 {
@@ -90,11 +89,30 @@ public static class EngineFactory
     public static int OrdinalOf(string device) =>
         device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out var ordinal) ? ordinal : 0;
 
-    /// <summary>What no engine computes together, and adapters without a model to tune: told before anything of the run is touched.</summary>
-    /// <exception cref="RunRefusedException">The settings do not fit each other.</exception>
-    internal static void RequireCombination(RunOptions options)
+    /// <summary>What no engine computes together, weights that do not fit the model, and a libtorch that is not there: told before anything of the run is touched.</summary>
+    /// <exception cref="RunRefusedException">The settings do not fit each other, or what they name.</exception>
+    internal static void Require(RunOptions options)
+    {
+        RequireCombination(options);
+        try
+        {
+            LibtorchRuntime.Check(options.Training.Libtorch);
+        }
+        catch (LibtorchException mistake)
+        {
+            throw new RunRefusedException(mistake.Message, mistake);
+        }
+        if (options.InitialWeights is { } path)
+            Open(options.Model, path).Dispose();
+    }
+
+    private static void RequireCombination(RunOptions options)
     {
         var training = options.Training;
+        if (training.Device == "cpu" && training.Precision == Precision.Float8)
+            throw Float8Elsewhere("cpu");
+        if (training.Device == "cpu" && training.Engine == "fused")
+            throw FusedElsewhere("cpu", training.Precision ?? Precision.Float32);
         if (new Combination(options.Optimizer.Kind, training.Precision, training.WideResidual, training.Offload, training.Recompute, training.Lora).WhyNot is { } reason)
             throw new RunRefusedException(reason);
         if (NeedsFused(training) && (training.Engine == "reference" || training.Device == "cpu" || training.Precision == Precision.Float32))
@@ -106,6 +124,12 @@ public static class EngineFactory
         if (AdapterFolder.IsOne(path))
             throw new RunRefusedException($"training.lora needs a whole model, and model.weights = {path} holds adapters: merge them with \"streaming export --model {path}\" and name what it writes");
     }
+
+    private static RunRefusedException Float8Elsewhere(string device) =>
+        new($"torch.precision = fp8 needs the fused engine on a CUDA GPU, and this run is on {device}: set torch.precision = auto");
+
+    private static RunRefusedException FusedElsewhere(string device, Precision precision) =>
+        new($"torch.engine = fused computes in bf16, fp16 or fp8 on a CUDA GPU, and this run is on {device} in {precision.ToString().ToLowerInvariant()}: set torch.engine = auto, or torch.device and torch.precision to what it needs");
 
     private static AdapterSet? AdaptersOf(RunOptions options)
     {

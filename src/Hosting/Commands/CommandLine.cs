@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.RegularExpressions;
 using Streaming.Hosting.Configuration;
+using Streaming.Hosting.Text;
 
 namespace Streaming.Hosting.Commands;
 
@@ -27,8 +28,7 @@ internal static partial class CommandLine
         }
         // Signals are the commands' own matter: a run must write its checkpoint first.
         var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Error = errors };
-        if (output is not null)
-            invocation.Output = output;
+        invocation.Output = output ?? StandardOutput.OpenText();
         try
         {
             return await parsed.InvokeAsync(invocation).ConfigureAwait(false);
@@ -38,6 +38,15 @@ internal static partial class CommandLine
             foreach (var sentence in e.Sentences)
                 await errors.WriteLineAsync($"streaming: {sentence}").ConfigureAwait(false);
             return e.ExitCode;
+        }
+        catch (ReaderGoneException)
+        {
+            return ExitCodes.Done;
+        }
+        catch (OutputException failure)
+        {
+            await errors.WriteLineAsync($"streaming: {failure.Message}").ConfigureAwait(false);
+            return ExitCodes.Failed;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

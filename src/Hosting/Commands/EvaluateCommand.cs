@@ -22,13 +22,13 @@ internal static class EvaluateCommand
         var configuration = new ConfigurationOptions();
         var model = new ModelArguments($"{ModelArguments.Folders} Without it, the running daemon evaluates on its held-out text after the step under way.", isRequired: false);
         var source = new Option<string[]>("--source") { Description = "File, folder, glob or URL to evaluate on, whole; left out, the held-out share of the configured sources (of the run's own where --model is a run). Repeatable.", HelpName = "S", DefaultValueFactory = _ => [] };
-        var most = new Option<long>("--max-batches") { Description = "Batches at most; 0 takes all.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var most = NumberOption.Of("--max-batches", "Batches at most; 0 takes all.", 0, 0, int.MaxValue);
         var answers = NumberOption.Of("--answers", "Where the sources hold instructions: answer so many of the records too, and compare.", 0, 0, int.MaxValue);
         var task = new Option<string[]>("--task") { Description = "JSON Lines file of questions (JCommonsenseQA's, JSQuAD's shape, or instructions) instead of text. Repeatable.", HelpName = "file", DefaultValueFactory = _ => [] };
-        var shots = new Option<int>("--shots") { Description = "Worked examples before each question.", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var shots = NumberOption.Of("--shots", "Worked examples before each question.", 0, 0, int.MaxValue);
         var shotsFile = new Option<string?>("--shots-file") { Description = "Where worked examples come from; left out, the first records of the task, which are then not asked.", HelpName = "file" };
         var form = new Option<string?>("--form") { Description = "Form of a question up to its answer, with {question}, {context}, {choices}; \\n is a line's end.", HelpName = "text" };
-        var answer = new Option<int>("--max-answer-tokens") { Description = "Tokens of a generated answer at most.", HelpName = "N", DefaultValueFactory = _ => 32 };
+        var answer = NumberOption.Of("--max-answer-tokens", "Tokens of a generated answer at most.", 32, 1, int.MaxValue);
         var json = new Option<bool>("--json") { Description = "One JSON object a result." };
         var command = new Command("evaluate", "Loss and perplexity of a model on text, or its score at tasks: multiple choice by likelihood, other answers by exact match of what is generated.")
         {
@@ -43,8 +43,6 @@ internal static class EvaluateCommand
             if (parsed.GetValue(model.Model) is null)
                 return await EvaluateRunAsync(client, parsed, [.. model.Others, source, most, answers, task, shots, shotsFile, form, answer, json], cancellation).ConfigureAwait(false);
             var folder = model.Open(parsed);
-            if (parsed.GetValue(shots) < 0 || parsed.GetValue(most) < 0 || parsed.GetValue(answer) < 1)
-                throw new UserErrorException("--shots and --max-batches must be 0 or more, --max-answer-tokens 1 or more.");
             var report = new ScoreReport(parsed.InvocationConfiguration.Output, parsed.GetValue(json));
             try
             {

@@ -24,7 +24,7 @@ internal static partial class ExportCommand
         var model = new Option<string>("--model", "-m") { Description = "Folder of the model: a checkpoint, a run (its newest checkpoint), or any Mistral folder of Transformers.", HelpName = "folder", Required = true };
         var tokenizer = new Option<string?>("--tokenizer", "-t") { Description = "SentencePiece model or tokenizer.json; the folder's where left out.", HelpName = "file" };
         var output = new Option<string>("--output", "-o") { Description = "Folder for Transformers' files, or the .gguf file.", HelpName = "path", Required = true };
-        var format = new Option<string>("--format") { Description = "transformers: config.json, safetensors, tokenizer files; gguf: one file for llama.cpp.", DefaultValueFactory = _ => "transformers" };
+        var format = new Option<string?>("--format") { Description = "transformers: config.json, safetensors, tokenizer files; gguf: one file for llama.cpp. Left out, gguf where --output ends in .gguf." };
         var type = new Option<string>("--dtype") { Description = "Type of the weights.", DefaultValueFactory = _ => "bf16" };
         var shard = new Option<string>("--max-shard-size") { Description = "Size of one file of weights at most: 5GB, 500MB.", HelpName = "size", DefaultValueFactory = _ => "5GB" };
         var force = new Option<bool>("--force") { Description = "Replace what is there." };
@@ -39,7 +39,7 @@ internal static partial class ExportCommand
             try
             {
                 using var weights = ModelWeights.Open(source.Config, source.Path);
-                var written = parsed.GetRequiredValue(format) == "gguf"
+                var written = (parsed.GetValue(format) ?? (target.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) ? "gguf" : "transformers")) == "gguf"
                     ? WriteGguf(source, weights, target, options, parsed.GetValue(force), notice => parsed.InvocationConfiguration.Error.WriteLine($"streaming: {notice}"))
                     : WriteFolder(source, weights, target, options, parsed.GetValue(force));
                 parsed.InvocationConfiguration.Output.WriteLine(written);

@@ -101,15 +101,16 @@ internal static class ExtractCommand
     }
 
     /// <summary>Writes the articles of a dump.</summary>
-    /// <exception cref="UserErrorException">The file cannot be read to its end.</exception>
+    /// <exception cref="UserErrorException">There is no such file, or it cannot be read to its end.</exception>
     internal static void Run(string path, Stream output, WikitextOptions options, Article article)
     {
+        var files = FilesOf(path);
         var writer = new LineWriter(output);
         var extractor = new PageExtractor(options);
         var page = new WikiPage();
         try
         {
-            foreach (var file in SourceList.Expand([path], HttpOptions.Default with { OnNotice = Screen.ForConsole().WriteNotice }))
+            foreach (var file in files)
             {
                 using var dump = new WikiDump(file);
                 while (dump.TryRead(out var xml))
@@ -127,16 +128,21 @@ internal static class ExtractCommand
         writer.Flush();
     }
 
+    private static IReadOnlyList<SourceFile> FilesOf(string path)
+    {
+        try
+        {
+            return SourceList.Expand([path], HttpOptions.Default with { OnNotice = Screen.ForConsole().WriteNotice });
+        }
+        catch (SourceException mistake)
+        {
+            throw new UserErrorException(mistake.Message);
+        }
+    }
+
     private static void RunOverFile(string path, WikitextOptions options, Article article)
     {
         using var output = new StandardOutput();
-        try
-        {
-            Run(path, output, options, article);
-        }
-        catch (ReaderGoneException)
-        {
-            // as head does: no failure
-        }
+        Run(path, output, options, article);
     }
 }

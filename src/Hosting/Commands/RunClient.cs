@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Control;
@@ -16,6 +17,8 @@ internal sealed class RunClient : IDisposable
     private const string TokenVariable = "STREAMING_TOKEN";
     private const string DefaultUrl = "http://127.0.0.1:9464";
 
+    private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }; // a refusal quotes what it was sent
+
     private readonly HttpClient _http;
 
     private RunClient(Uri url, string? token)
@@ -23,7 +26,7 @@ internal sealed class RunClient : IDisposable
         // A daemon of this machine is not asked for by way of a proxy that the environment names: it would be a stranger to it.
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = !url.IsLoopback }) { BaseAddress = url, Timeout = TimeSpan.FromMinutes(3) };
         _http.DefaultRequestHeaders.Add(ControlAccess.UserHeader, $"{Environment.UserName}@{Environment.MachineName}");
-        if (token is not null)
+        if (token is { Length: > 0 })
             _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
     }
 
@@ -42,7 +45,7 @@ internal sealed class RunClient : IDisposable
         /// <exception cref="UserErrorException">No URL, or a token that cannot be read.</exception>
         public RunClient Open(ParseResult parsed)
         {
-            var url = parsed.GetValue(_url) ?? Environment.GetEnvironmentVariable(UrlVariable) ?? DefaultUrl;
+            var url = parsed.GetValue(_url) ?? (Environment.GetEnvironmentVariable(UrlVariable) is { Length: > 0 } named ? named : DefaultUrl);
             if (!url.Contains("://", StringComparison.Ordinal))
                 url = "http://" + url;
             if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
@@ -54,7 +57,10 @@ internal sealed class RunClient : IDisposable
         {
             try
             {
-                return file is null ? Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token ? token.Trim() : null : File.ReadAllText(file).Trim();
+                var token = (file is null ? Environment.GetEnvironmentVariable(TokenVariable) : File.ReadAllText(file))?.Trim();
+                return token is null || ControlToken.IsWord(token)
+                    ? token
+                    : throw new UserErrorException($"{(file is null ? TokenVariable : $"--token-file {file}")} holds no token, which is one word of letters, digits and signs; give the daemon's own, control.token in the run's folder.");
             }
             catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
             {
@@ -70,7 +76,7 @@ internal sealed class RunClient : IDisposable
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="UserErrorException">The daemon does not answer, or refuses.</exception>
     public Task<JsonDocument> CommandAsync(string command, IReadOnlyDictionary<string, object?> body, CancellationToken cancellation) =>
-        SendAsync(new HttpRequestMessage(HttpMethod.Post, $"/api/{command}") { Content = JsonContent.Create(body) }, cancellation);
+        SendAsync(new HttpRequestMessage(HttpMethod.Post, $"/api/{command}") { Content = JsonContent.Create(body, options: _json) }, cancellation);
 
     public void Dispose() => _http.Dispose();
 

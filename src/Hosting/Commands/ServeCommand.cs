@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using System.Runtime.InteropServices;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Generation;
@@ -31,8 +30,8 @@ internal static class ServeCommand
         model.AddTo(command);
         host.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<string>() is var text and not ("*" or "localhost") && !IPAddress.TryParse(text, out _))
-                result.AddError($"--host must be an IP address, localhost or *, was {text}");
+            if (result.GetValueOrDefault<string>() is var text && !AddressKind.Is(text ?? ""))
+                result.AddError($"--host must be {AddressKind.Form}, was {text}");
         });
         command.SetAction((parsed, _) =>
         {

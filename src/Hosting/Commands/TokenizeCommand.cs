@@ -86,7 +86,7 @@ internal static class TokenizeCommand
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new UserErrorException($"--tokenizer: '{path}' cannot be read: {failure.Message.TrimEnd('.')}; give a SentencePiece .model file or a tokenizer.json.");
+            throw new UserErrorException($"--tokenizer: {failure.Message.TrimEnd('.')}.");
         }
     }
 

@@ -81,7 +81,8 @@ internal static class TrainCommand
         using var host = TrainHost.Build(
             settings, options, run, screen,
             [log, Report(screen, options), summary, new ResolvedConfiguration(settings), .. TensorBoard(settings, options)], observed);
-        using (StartTrace.Phase("host")) await StartAsync(host, settings, screen).ConfigureAwait(false);
+        using (StartTrace.Phase("host")) await StartAsync(host, settings).ConfigureAwait(false);
+        await TellAddressAsync(host, run, screen).ConfigureAwait(false);
         var outcome = await EndOfAsync(run, signals, options.ShutdownTimeout, screen).ConfigureAwait(false);
         await Task.WhenAny(observed.Task, Task.Delay(options.ShutdownTimeout)).ConfigureAwait(false); // an observer that hangs does not keep the process
         summary.Print(outcome);
@@ -96,7 +97,7 @@ internal static class TrainCommand
     private static IEnumerable<IRunObserver> TensorBoard(Settings settings, RunOptions options) =>
         settings.Get(Keys.TensorBoard) ? [new TensorBoardLog(options.Training.LoggingSteps, TimeProvider.System)] : [];
 
-    private static async Task StartAsync(IHost host, Settings settings, Screen screen)
+    private static async Task StartAsync(IHost host, Settings settings)
     {
         try
         {
@@ -106,7 +107,13 @@ internal static class TrainCommand
         {
             throw new UserErrorException($"Akka does not accept the akka section: {mistake.Message.TrimEnd('.')}.");
         }
-        if (host.Services.GetRequiredService<MetricsServer>().Address is { } address)
+    }
+
+    /// <summary>Where a run is seen, once it is one: a refusal stands alone.</summary>
+    private static async Task TellAddressAsync(IHost host, RunHandle run, Screen screen)
+    {
+        await Task.WhenAny(run.Accepted, run.Outcome).ConfigureAwait(false);
+        if (run.Accepted.IsCompleted && host.Services.GetRequiredService<MetricsServer>().Address is { } address)
         {
             screen.WriteLine($"page: {address}");
             screen.WriteLine($"metrics: {new Uri(address, "/metrics")}");

@@ -37,7 +37,4 @@ internal static partial class Keys
 
     [GeneratedRegex(@"^[\p{L}\p{Nd}._-]{1,100}$")]
     internal static partial Regex NameForm();
-
-    [GeneratedRegex(@"^(\*|localhost|[\d.]+|[\da-fA-F:.]*:[\da-fA-F:.]*)$")]
-    private static partial Regex HostForm();
 }

@@ -383,7 +383,7 @@ internal static partial class Keys
     public static readonly Key<bool> MetricsEnabled = Switch("metrics.enabled", "true",
         "Serve the run over HTTP: its page, its control interface (docs/steering.md), /metrics and /health.");
 
-    public static readonly Key<string> MetricsHost = Add(new TextKind("an IP address, localhost or \"*\"", HostForm()), "metrics.host", "127.0.0.1",
+    public static readonly Key<string> MetricsHost = Add(new AddressKind(), "metrics.host", "127.0.0.1",
         "Address to listen on; \"*\" listens on all, where everybody may look and whoever has the token of control.token-file may change the run.");
 
     public static readonly Key<long> MetricsPort = Integer("metrics.port", "9464", 0, 65_535,

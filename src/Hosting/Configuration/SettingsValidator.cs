@@ -65,12 +65,14 @@ internal sealed class SettingsValidator
         return $"{path} is no {(isSection ? "section" : "key")}; the nearest is {nearest} ({value.Origin}).";
     }
 
-    /// <summary>Edits between two paths; a known name in the wrong section is nearer than any misspelling.</summary>
+    /// <summary>Edits between two paths; a known name in the wrong section is nearer than any misspelling, then comes one of which a part was written.</summary>
     private static double Distance(string path, string known)
     {
         var edits = EditDistance.Between(path, known);
         var (name, knownName) = (path[(path.LastIndexOf('.') + 1)..], known[(known.LastIndexOf('.') + 1)..]);
-        return Math.Min(edits, EditDistance.Between(name, knownName) + 0.5);
+        var inOtherSection = EditDistance.Between(name, knownName) + 0.5;
+        var asPart = name.Length > 2 && knownName.Contains(name, StringComparison.OrdinalIgnoreCase) ? 1.5 + edits / 100.0 : double.MaxValue;
+        return Math.Min(edits, Math.Min(inOtherSection, asPart));
     }
 
     private static IEnumerable<string> Parents(string path)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 using Streaming.Hosting.Configuration.Hocon;
 
@@ -110,6 +111,22 @@ internal sealed class TextKind(string allowed, Regex? form = null) : ValueKind<s
         result = value is ConfigurationScalar { IsNull: false } scalar ? scalar.Text : "";
         return value is ConfigurationScalar { IsNull: false } && form?.IsMatch(result) != false;
     }
+}
+
+/// <summary>An address to listen on.</summary>
+internal sealed class AddressKind : ValueKind<string>
+{
+    public const string Form = "an IP address, localhost or \"*\"";
+
+    public override string Allowed => Form;
+
+    public override bool TryRead(ConfigurationValue value, out string result)
+    {
+        result = (value as ConfigurationScalar)?.Text ?? "";
+        return Is(result);
+    }
+
+    public static bool Is(string text) => text is "*" or "localhost" || IPAddress.TryParse(text, out _);
 }
 
 /// <summary>A time with its unit: <c>500ms</c>, <c>30s</c>, <c>2 minutes</c>.</summary>

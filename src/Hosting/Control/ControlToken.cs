@@ -15,7 +15,7 @@ internal sealed class ControlToken
     private ControlToken(string token) => _digest = Digest(token);
 
     /// <summary>Reads a token from a file that the user names.</summary>
-    /// <exception cref="UserErrorException">It cannot be read, or its token is too short.</exception>
+    /// <exception cref="UserErrorException">It cannot be read, it holds no token, or one that is too short.</exception>
     public static ControlToken Read(string path)
     {
         string token;
@@ -27,10 +27,15 @@ internal sealed class ControlToken
         {
             throw new UserErrorException($"{Keys.TokenFile.Path} = {path} cannot be read: {failure.Message.TrimEnd('.')}; auto makes one in the run's folder.");
         }
+        if (!IsWord(token))
+            throw new UserErrorException($"{Keys.TokenFile.Path} = {path} holds no token, which is one word of letters, digits and signs (openssl rand -hex 32 makes one).");
         return token.Length >= MinimumLength
             ? new ControlToken(token)
             : throw new UserErrorException($"{Keys.TokenFile.Path} = {path} holds {token.Length} characters; a token has {MinimumLength} or more (openssl rand -hex 32 makes one).");
     }
+
+    /// <summary>Whether a request's header can carry it.</summary>
+    public static bool IsWord(string token) => token.All(letter => letter is > ' ' and <= '~');
 
     /// <summary>The token of a run's folder; made where there is none, readable by this user alone.</summary>
     public static ControlToken OfRun(string runDirectory)

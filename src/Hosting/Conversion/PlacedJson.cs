@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Hosting.Configuration.Hocon;
+using Streaming.Streams.Records;
 
 namespace Streaming.Hosting.Conversion;
 
@@ -82,8 +83,7 @@ internal sealed record PlacedJson(JsonValueKind Kind, string Text, IReadOnlyList
         }
         catch (JsonException wrong)
         {
-            var what = wrong.Message.Split(" LineNumber")[0].ReplaceLineEndings(" ").TrimEnd('.');
-            throw new UserErrorException($"{path}:{wrong.LineNumber + 1} is not valid JSON: {what}.");
+            throw new UserErrorException($"{path}:{wrong.LineNumber + 1} is not valid JSON: {JsonMistake.InWords(wrong)}.");
         }
         catch (InvalidOperationException)
         {

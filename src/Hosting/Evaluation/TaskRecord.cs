@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Streaming.Hosting.Configuration;
 using Streaming.Streams.Instructions;
+using Streaming.Streams.Records;
 
 namespace Streaming.Hosting.Evaluation;
 
@@ -29,6 +30,8 @@ internal sealed record TaskRecord(string Question, string Context, IReadOnlyList
     /// <exception cref="UserErrorException">It cannot be read, or a line is no question; names file and line.</exception>
     public static IReadOnlyList<TaskRecord> ReadFile(string path)
     {
+        if (Directory.Exists(path))
+            throw new UserErrorException($"--task: {path} is a folder; give a file with a JSON object a line.");
         var records = new List<TaskRecord>();
         try
         {
@@ -60,35 +63,35 @@ internal sealed record TaskRecord(string Question, string Context, IReadOnlyList
             if (root.ValueKind != JsonValueKind.Object || Text(root, "question") is not { } question)
                 throw Wrong(place, "it has no text 'question'");
             var context = Text(root, "context") ?? "";
-            var choices = Choices0(root);
+            var choices = ChoicesOf(root, place);
             if (choices.Count > 0)
             {
-                if (!root.TryGetProperty("label", out var label) || !label.TryGetInt32(out var right) || right < 0 || right >= choices.Count)
+                if (!root.TryGetProperty("label", out var label) || label.ValueKind != JsonValueKind.Number || !label.TryGetInt32(out var right) || right < 0 || right >= choices.Count)
                     throw Wrong(place, $"its 'label' must be a whole number from 0 to {choices.Count - 1}");
                 return new TaskRecord(question, context, choices, right, []);
             }
-            var answers = Answers0(root);
+            var answers = AnswersOf(root);
             return answers.Count > 0
                 ? new TaskRecord(question, context, [], -1, answers)
                 : throw Wrong(place, "it has neither choices (choice0, choice1, …) nor an answer (answers.text, or answer)");
         }
         catch (Exception mistake) when (mistake is JsonException or InvalidOperationException)
         {
-            throw Wrong(place, $"it is not JSON: {mistake.Message.Split('\n')[0].TrimEnd('.')}");
+            throw Wrong(place, $"it is not JSON: {JsonMistake.InWords(mistake)}");
         }
     }
 
-    private static List<string> Choices0(JsonElement root)
+    private static List<string> ChoicesOf(JsonElement root, string place)
     {
         var choices = new List<string>();
         if (root.TryGetProperty("choices", out var list) && list.ValueKind == JsonValueKind.Array)
-            return [.. list.EnumerateArray().Select(choice => choice.GetString()!)];
+            return [.. list.EnumerateArray().Select(choice => choice.ValueKind == JsonValueKind.String ? choice.GetString()! : throw Wrong(place, "its 'choices' must be texts"))];
         while (Text(root, $"choice{choices.Count}") is { } choice)
             choices.Add(choice);
         return choices;
     }
 
-    private static List<string> Answers0(JsonElement root)
+    private static List<string> AnswersOf(JsonElement root)
     {
         if (Text(root, "answer") is { } one)
             return [one];
@@ -96,7 +99,7 @@ internal sealed record TaskRecord(string Question, string Context, IReadOnlyList
             return [];
         var texts = answers.ValueKind == JsonValueKind.Object && answers.TryGetProperty("text", out var inner) ? inner : answers;
         return texts.ValueKind == JsonValueKind.Array
-            ? [.. texts.EnumerateArray().Select(answer => answer.ValueKind == JsonValueKind.Object ? Text(answer, "text") : answer.GetString()).OfType<string>()]
+            ? [.. texts.EnumerateArray().Select(answer => answer.ValueKind == JsonValueKind.Object ? Text(answer, "text") : answer.ValueKind == JsonValueKind.String ? answer.GetString() : null).OfType<string>()]
             : [];
     }
 

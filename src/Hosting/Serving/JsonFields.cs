@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Streaming.Streams.Records;
 
 namespace Streaming.Hosting.Serving;
 
@@ -20,7 +21,7 @@ internal readonly struct JsonFields
         }
         catch (JsonException mistake)
         {
-            throw new ApiException(400, $"the body of the request is not JSON: {mistake.Message.Split('\n')[0].TrimEnd('.')}");
+            throw new ApiException(400, $"the body of the request is not JSON: {JsonMistake.InWords(mistake)}");
         }
     }
 
@@ -39,9 +40,10 @@ internal readonly struct JsonFields
     {
         if (!Has(name))
             return otherwise;
-        var value = Get(name);
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= minimum && number <= maximum
-            ? number
+        // 5.0 is a whole number to JSON, and where no bound is said there is none.
+        return Get(name) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && double.IsInteger(number)
+            && number >= minimum && (number <= maximum || maximum == int.MaxValue)
+            ? (int)Math.Min(number, maximum)
             : throw Wrong(name, maximum == int.MaxValue ? $"a whole number of at least {minimum}" : $"a whole number from {minimum} to {maximum}");
     }
 
@@ -49,7 +51,7 @@ internal readonly struct JsonFields
     {
         if (!Has(name))
             return null;
-        return Get(name).ValueKind == JsonValueKind.Number && Get(name).TryGetInt64(out var number) ? number : throw Wrong(name, "a whole number");
+        return Get(name).ValueKind == JsonValueKind.Number && Get(name).TryGetInt64(out var number) ? number : throw Wrong(name, "a whole number of at most 64 bits");
     }
 
     /// <param name="name">The field.</param>

@@ -11,6 +11,9 @@ internal sealed class ModelHub(ServeOptions options, Action<string> notice) : IA
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _counting = new();
+    private readonly List<ModelWorker> _loaded = [];
+    private (long Generated, long Prompts) _gone;
     private volatile ModelWorker? _current;
     private string _refused = "";
     private Task _watch = Task.CompletedTask;
@@ -18,6 +21,16 @@ internal sealed class ModelHub(ServeOptions options, Action<string> notice) : IA
     public ServeOptions Options { get; } = options;
 
     public ModelWorker Current => _current ?? throw new InvalidOperationException("no model is loaded yet");
+
+    /// <summary>Tokens generated, and tokens of prompts read, by every model that was served so far; they never fall.</summary>
+    public (long Generated, long Prompts) Tokens
+    {
+        get
+        {
+            lock (_counting)
+                return _loaded.Aggregate(_gone, (sum, worker) => Sum(sum, worker.Tokens));
+        }
+    }
 
     /// <summary>When the first model was loaded, for the list of models.</summary>
     public DateTimeOffset Created { get; } = DateTimeOffset.UtcNow;
@@ -58,11 +71,26 @@ internal sealed class ModelHub(ServeOptions options, Action<string> notice) : IA
         var model = ModelFolder.Open(Options.ModelPath, Options.Tokenizer);
         var decoder = Decoders.Open(model, Options.Compute, Options.Slots, Options.ContextLength);
         var worker = new ModelWorker(model, decoder, Options.MaxWaiting);
-        worker.Ended.ContinueWith(
-            task => _failed.TrySetException(task.Exception!.InnerExceptions), CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        lock (_counting)
+            _loaded.Add(worker);
+        worker.Ended.ContinueWith(ended => Forget(worker, ended), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return worker;
     }
+
+    /// <summary>A model that ended leaves its counts alone behind.</summary>
+    private void Forget(ModelWorker worker, Task ended)
+    {
+        lock (_counting)
+        {
+            _loaded.Remove(worker);
+            _gone = Sum(_gone, worker.Tokens);
+        }
+        if (ended.Exception is { } failure)
+            _failed.TrySetException(failure.InnerExceptions);
+    }
+
+    private static (long Generated, long Prompts) Sum((long Generated, long Prompts) a, (long Generated, long Prompts) b) =>
+        (a.Generated + b.Generated, a.Prompts + b.Prompts);
 
     private async Task WatchAsync(TimeSpan interval)
     {

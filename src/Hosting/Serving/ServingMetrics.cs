@@ -20,14 +20,14 @@ internal sealed class ServingMetrics
         _firstToken = factory.CreateHistogram("streaming_serving_first_token_seconds", "From a request to its first token.",
             new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.001, 2, 16) });
         var pending = factory.CreateGauge("streaming_serving_texts", "Texts that run or wait.");
-        var generated = factory.CreateGauge("streaming_serving_tokens_generated", "Tokens generated since the model that is served was loaded.");
-        var prompts = factory.CreateGauge("streaming_serving_prompt_tokens_read", "Tokens of prompts read since the model that is served was loaded.");
+        var generated = factory.CreateCounter("streaming_serving_generated_tokens_total", "Tokens generated.");
+        var prompts = factory.CreateCounter("streaming_serving_prompt_tokens_total", "Tokens of prompts read; those whose keys and values were at hand are not read again.");
         _registry.AddBeforeCollectCallback(() =>
         {
-            var worker = hub.Current;
-            pending.Set(worker.Pending);
-            generated.Set(worker.Tokens.Generated);
-            prompts.Set(worker.Tokens.Prompts);
+            pending.Set(hub.Current.Pending);
+            var tokens = hub.Tokens;
+            generated.IncTo(tokens.Generated);
+            prompts.IncTo(tokens.Prompts);
         });
     }
 

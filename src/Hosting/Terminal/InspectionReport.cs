@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Streaming.Hosting.Text;
 using Streaming.Streams.Cleaning;
 using Streaming.Streams.Measurement;
 
@@ -19,7 +20,7 @@ internal sealed partial class InspectionReport(TextWriter output, int? columns, 
 
     public static InspectionReport For(TextWriter output)
     {
-        var isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
+        var isTerminal = output is StreamWriter { BaseStream: StandardOutput } && !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not ("dumb" or "" or null);
         return new InspectionReport(output, isTerminal ? Console.WindowWidth : null, isTerminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")));
     }
 

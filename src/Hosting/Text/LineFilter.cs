@@ -1,3 +1,5 @@
+using Streaming.Hosting.Configuration;
+
 namespace Streaming.Hosting.Text;
 
 /// <summary>A command that turns lines of standard input into lines of standard output.</summary>
@@ -7,6 +9,7 @@ internal static class LineFilter
     public delegate void Line(ReadOnlySpan<char> line, LineWriter output);
 
     /// <summary>Runs over standard input.</summary>
+    /// <exception cref="UserErrorException">It cannot be read.</exception>
     public static void RunOverStandardInput(Line line)
     {
         using var input = Console.OpenStandardInput();
@@ -15,9 +18,9 @@ internal static class LineFilter
         {
             Run(input, output, line);
         }
-        catch (ReaderGoneException)
+        catch (IOException failure)
         {
-            // as head does: no failure
+            throw new UserErrorException($"standard input cannot be read: {failure.Message.TrimEnd('.')}.", ExitCodes.Failed);
         }
     }
 

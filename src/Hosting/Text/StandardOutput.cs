@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Streaming.Hosting.Text;
 
 /// <summary>
-/// Standard output as a stream that says when nobody reads any more. The runtime's own stream swallows that, and a
-/// FileStream would not move the offset that processes sharing the file go by.
+/// Standard output as a stream that says when nobody reads any more, or when it takes no more. The runtime's own stream swallows the
+/// first, and a FileStream would not move the offset that processes sharing the file go by.
 /// </summary>
 internal sealed partial class StandardOutput : Stream
 {
@@ -25,8 +26,11 @@ internal sealed partial class StandardOutput : Stream
         set => throw new NotSupportedException();
     }
 
+    /// <summary>A writer that holds nothing back.</summary>
+    public static TextWriter OpenText() => new StreamWriter(new StandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+
     /// <exception cref="ReaderGoneException">The reading end of the pipe is closed.</exception>
-    /// <exception cref="IOException">The disk is full, or another failure.</exception>
+    /// <exception cref="OutputException">The disk is full, or another failure.</exception>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         while (buffer.Length > 0)
@@ -43,7 +47,7 @@ internal sealed partial class StandardOutput : Stream
             if (error == TryAgain)
                 Thread.Sleep(1); // a terminal in non-blocking mode
             else if (error != Interrupted)
-                throw new IOException($"standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}");
+                throw new OutputException($"standard output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}.");
         }
     }
 
@@ -64,4 +68,7 @@ internal sealed partial class StandardOutput : Stream
 }
 
 /// <summary>Whoever read our output has had enough, as <c>head</c> does: no failure, but no reason to go on.</summary>
-internal sealed class ReaderGoneException : IOException;
+internal sealed class ReaderGoneException : Exception;
+
+/// <summary>Standard output takes no more; no file of the command's has anything to do with it.</summary>
+internal sealed class OutputException(string sentence) : Exception(sentence);

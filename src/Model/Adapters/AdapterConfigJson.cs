@@ -65,7 +65,7 @@ internal static class AdapterConfigJson
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new ModelException($"{path} is not JSON: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -52,7 +52,7 @@ public sealed record TrainingState
         }
         catch (JsonException exception)
         {
-            throw new CheckpointException($"{path} is not a training state: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new CheckpointException($"{path} is not a training state: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -46,7 +46,7 @@ internal static class SafetensorsHeader
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new SafetensorsException($"{file} cannot be used: its header is not valid JSON ({exception.Message.Split('\n')[0]})", exception);
+            throw new SafetensorsException($"{file} cannot be used: its header is not valid JSON ({JsonObjectText.OneLine(exception)})", exception);
         }
         CheckLayout(file, tensors, dataBytes);
         return (tensors, metadata);

@@ -28,8 +28,10 @@ public sealed class SafetensorsWeights : IDisposable
         var weights = new SafetensorsWeights(path);
         try
         {
-            if (!Directory.Exists(path))
+            if (File.Exists(path))
                 weights.AddWhole(path);
+            else if (!Directory.Exists(path))
+                throw new SafetensorsException($"there is no file or folder {path}");
             else if (File.Exists(System.IO.Path.Combine(path, Single)))
                 weights.AddWhole(System.IO.Path.Combine(path, Single));
             else if (File.Exists(System.IO.Path.Combine(path, Index)))
@@ -106,7 +108,7 @@ public sealed class SafetensorsWeights : IDisposable
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
-            throw new SafetensorsException($"{path} is not JSON: {JsonObjectText.OneLine(exception.Message)}", exception);
+            throw new SafetensorsException($"{path} is not JSON: {JsonObjectText.OneLine(exception)}", exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -55,8 +55,8 @@ internal sealed class TokenCache : IDisposable
     }
 
     /// <summary>
-    /// Opens it for writing from a block on; what follows is written anew. Another stream that still writes it does no harm:
-    /// both write the same bytes at the same places.
+    /// Opens it for writing from a block on, over what follows. Nothing is cut off before the epoch is whole: several streams may
+    /// write at once, each the same bytes at the same places, and none takes from another what it has written.
     /// </summary>
     /// <exception cref="SourceException">It cannot be written.</exception>
     public void BeginAt(long block) => Guard(_path, () =>
@@ -64,7 +64,6 @@ internal sealed class TokenCache : IDisposable
         Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
         _file = File.OpenHandle(_path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         File.Delete(WholeMark);
-        RandomAccess.SetLength(_file, block * _record.Length);
         (Count, IsWhole) = (block, false);
     });
 
@@ -81,6 +80,7 @@ internal sealed class TokenCache : IDisposable
     /// <summary>The epoch is at its end: the blocks are on the disk and stay.</summary>
     public void Complete() => Guard(_path, () =>
     {
+        RandomAccess.SetLength(_file!, Count * _record.Length);
         RandomAccess.FlushToDisk(_file!);
         File.WriteAllText(WholeMark, Count.ToString(CultureInfo.InvariantCulture));
         IsWhole = true;

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Streaming.Streams.Records;
 
 namespace Streaming.Streams.Instructions;
 
@@ -74,7 +75,7 @@ public sealed record InstructionTemplate(string WithInput, string WithoutInput)
         }
         catch (JsonException mistake)
         {
-            throw new InvalidDataException($"{path} is not valid JSON: {mistake.Message.Split('\n')[0]}", mistake);
+            throw new InvalidDataException($"{path} is not valid JSON: {JsonMistake.InWords(mistake)}", mistake);
         }
         throw new InvalidDataException($"{path} must be an object with the texts {WithInputField} and {WithoutInputField}");
     }

@@ -1,3 +1,5 @@
+using Streaming.Model.Engines;
+
 namespace Streaming.Actors.Tests.Runs;
 
 public sealed class RefusalSpec : IDisposable
@@ -78,6 +80,32 @@ public sealed class RefusalSpec : IDisposable
         var options = TinyRun.Options(_folder, 4);
         var (outcome, _) = await HostedRun.CompleteAsync(options with { Training = options.Training with { Engine = "fused" } });
         AssertRefused(outcome, "torch.engine = fused");
+    }
+
+    [Theory]
+    [InlineData("training.offload")]
+    [InlineData("torch.precision = fp8")]
+    [InlineData("torch.engine = fused")]
+    [InlineData("torch.libtorch = /no/such/torch")]
+    [InlineData("model.weights cannot be used with model.config: there is no file or folder /no/such/weights")]
+    [InlineData("there is no checkpoint at /no/such/place")]
+    public async Task What_needs_no_engine_to_be_seen_is_refused_before_the_folder_is_made(string named)
+    {
+        var options = TinyRun.Options(Path.Combine(_folder, "run"), 4);
+        var training = options.Training with { Device = "cpu" };
+        options = named.Split(' ')[0] switch
+        {
+            "training.offload" => options with { Training = training with { Offload = OffloadLevel.Optimizer } },
+            "torch.precision" => options with { Training = training with { Precision = Precision.Float8 } },
+            "torch.engine" => options with { Training = training with { Engine = "fused" } },
+            "torch.libtorch" => options with { Training = training with { Libtorch = "/no/such/torch" } },
+            "model.weights" => options with { InitialWeights = "/no/such/weights" },
+            _ => options with { Training = training with { Resume = "/no/such/place" } },
+        };
+        await using var run = await HostedRun.StartAsync(options);
+        AssertRefused(await run.Run.Outcome, named);
+        Assert.False(run.Run.Accepted.IsCompleted);
+        Assert.False(Directory.Exists(options.RunDirectory));
     }
 
     [Fact]

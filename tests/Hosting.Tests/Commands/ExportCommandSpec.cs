@@ -53,7 +53,7 @@ public sealed class ExportCommandSpec : IDisposable
         const string notice =
             "streaming: llama.cpp spells no character in bytes with a unigram tokenizer: one without a piece of its own is unknown there.\n" +
             "streaming: llama.cpp keeps spaces that this tokenizer drops: several in a row, and those at either end of a text.\n";
-        Assert.Equal((0, notice), await Run("--format", "gguf", "--dtype", "float32", "--output", path));
+        Assert.Equal((0, notice), await Run("--dtype", "float32", "--output", path));
 
         var (metadata, tensors) = Gguf.Read(path);
         Assert.Equal("llama", metadata["general.architecture"]);

@@ -76,6 +76,14 @@ public sealed class HoconParserSpec
     public void A_mistake_is_a_sentence_with_its_line(string text, string expected)
         => Assert.Equal(expected, Assert.Throws<HoconSyntaxException>(() => Resolve(text)).Message);
 
+    [Theory]
+    [InlineData("", "a {", "opens a section or list more than 64 deep")]
+    [InlineData("", "a = {", "opens a section or list more than 64 deep")]
+    [InlineData("a = ", "[", "opens a section or list more than 64 deep")]
+    [InlineData("", "a.", "more than 64 names")]
+    public void What_is_nested_without_end_is_refused_and_does_not_exhaust_the_stack(string first, string opening, string expected) =>
+        Assert.Contains(expected, Assert.Throws<HoconSyntaxException>(() => Resolve(first + string.Concat(Enumerable.Repeat(opening, 100_000)))).Message);
+
     /// <summary>The two readers agree on the subset that Akka's reads correctly.</summary>
     [Fact]
     public void Akkas_own_parser_reads_the_reference_alike()

@@ -91,6 +91,8 @@ public sealed class SettingsLoaderSpec : IDisposable
     [InlineData("tokenizer = \"\"", "streaming.data.tokenizer must be a path, was \"\" (FILE:1).")]
     [InlineData("block-sise = 4", "streaming.data.block-sise is no key; the nearest is streaming.data.block-size (FILE:1).")]
     [InlineData("block_size = 4", "streaming.data.block_size is no key; the nearest is streaming.data.block-size (FILE:1).")]
+    [InlineData("size = 4", "streaming.data.size is no key; the nearest is streaming.data.block-size (FILE:1).")]
+    [InlineData("append = true", "streaming.data.append is no key; the nearest is streaming.data.append-end-of-sentence (FILE:1).")]
     [InlineData("seed = 4", "streaming.data.seed is no key; the nearest is streaming.training.seed (FILE:1).")]
     [InlineData("trainning { seed = 4 }", "streaming.data.trainning is no section; the nearest is streaming.training (FILE:1).")]
     public void A_wrong_key_or_value_is_named_with_what_is_allowed_and_its_place(string line, string expected)

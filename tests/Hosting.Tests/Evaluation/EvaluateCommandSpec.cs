@@ -92,6 +92,8 @@ public sealed class EvaluateCommandSpec : IDisposable
     [InlineData("{\"instruction\": \"a\"}", "line 1: it has an 'instruction' and no text 'output'")]
     [InlineData("{\"question\": \"a\"}", "line 1: it has neither choices")]
     [InlineData("{\"question\": \"a\", \"choice0\": \"b\", \"label\": 1}", "line 1: its 'label' must be a whole number from 0 to 0")]
+    [InlineData("{\"question\": \"a\", \"choice0\": \"b\", \"label\": \"0\"}", "line 1: its 'label' must be a whole number from 0 to 0")]
+    [InlineData("{\"question\": \"a\", \"choices\": [1], \"label\": 0}", "line 1: its 'choices' must be texts")]
     [InlineData("[]", "line 1: it has no text 'question'")]
     [InlineData("{", "line 1: it is not JSON")]
     [InlineData("", "holds no question")]

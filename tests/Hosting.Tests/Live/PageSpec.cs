@@ -52,8 +52,13 @@ public sealed class PageSpec(RealRun run) : IClassFixture<RealRun>
         await SeeAsync(page, "Charts.state.range !== null");
         await page.Keyboard.PressAsync("0");
 
-        // Buttons: a pause and its end, a sample, the learning rate.
+        // Buttons: a pause, about which the key asks, and its end, a sample, the learning rate.
         await page.Keyboard.PressAsync("p");
+        await SeeAsync(page, "document.querySelector('#dialog-title').textContent === 'Pause the run?'");
+        await page.Keyboard.PressAsync("Escape");
+        await SeeAsync(page, "!document.querySelector('#dialog').open && document.querySelector('#state').textContent === 'training'");
+        await page.Keyboard.PressAsync("p");
+        await page.Keyboard.PressAsync("Enter");
         await SeeAsync(page, "document.querySelector('#state').textContent === 'paused'");
         await page.ClickAsync("#do-pause");
         await SeeAsync(page, "document.querySelector('#state').textContent === 'training'");

@@ -95,6 +95,7 @@ public sealed class OpenAiApiSpec
     [InlineData("\"tools\": [], \"response_format\": {\"type\": \"text\"}", null)]
     [InlineData("\"tools\": [{}], \"tool_choice\": \"none\"", null)]
     [InlineData("\"suffix\": \"\"", null)]
+    [InlineData("\"n\": 1.0, \"top_k\": 5.0", null)]
     public async Task A_chat_that_asks_nothing_or_wants_more_than_text_is_refused(string fields, string? parameter)
     {
         await using var served = await ServedModel.StartAsync();
@@ -154,6 +155,7 @@ public sealed class OpenAiApiSpec
     [InlineData("""{"prompt": "a", "logit_bias": {"x": 1}}""", 400, "logit_bias")]
     [InlineData("""{"prompt": "a", "logit_bias": {"2000": 1}}""", 400, "logit_bias")]
     [InlineData("""{"prompt": "a", "seed": 1.5}""", 400, "seed")]
+    [InlineData("""{"prompt": "a", "max_tokens": 1e400}""", 400, "max_tokens")]
     [InlineData("""{"prompt": "a", "suffix": "b"}""", 400, "suffix")]
     [InlineData("""{"prompt": "a", "n": 100}""", 400, "n")]
     [InlineData("""{"prompt": "a", "stream": true, "stream_options": 5}""", 400, "stream_options")]
@@ -236,6 +238,10 @@ public sealed class OpenAiApiSpec
             fingerprints.Add(chunk["system_fingerprint"]!.GetValue<string>());
         }
         Assert.Equal(["step-00000001"], fingerprints);
+        // What the model that is gone has generated and read still counts: its 150 tokens, the other's one, the prompt twice.
+        var metrics = await served.Client.GetStringAsync("/metrics", TestContext.Current.CancellationToken);
+        Assert.Contains("streaming_serving_generated_tokens_total 151\n", metrics);
+        Assert.Matches(@"streaming_serving_prompt_tokens_total [1-9]\d*\n", metrics);
         Assert.StartsWith("serving ", Assert.Single(served.Notices));
     }
 

@@ -99,6 +99,35 @@ public sealed class TokenCacheSpec(StreamFixture streams) : IClassFixture<Stream
         Assert.Equal(whole, File.ReadAllBytes(file));
     }
 
+    [Theory]
+    [InlineData(3, 40)]  // the other is far behind what the first has written
+    [InlineData(40, 3)]  // and far ahead
+    [InlineData(-1, 40)] // or begins at the beginning
+    public async Task Streams_that_share_a_cache_take_nothing_from_each_other(int cut, int written)
+    {
+        var options = Options() with { Shuffle = new() { Documents = 10 } };
+        var expected = await streams.Take(options);
+        var file = Assert.Single(Directory.GetFiles(options.TokenCache!, "*.blocks"));
+        var whole = File.ReadAllBytes(file);
+        Directory.Delete(options.TokenCache!, recursive: true);
+        var cursor = cut < 0 ? null : (await streams.Take(options, count: cut + 1))[^1].Cursor;
+
+        var first = streams.Pull(options);
+        var taken = await first.TakeAsync(written);
+        var other = streams.Pull(options, cursor);
+        var resumed = await other.TakeAsync(1);
+        taken.AddRange(await first.TakeAsync(int.MaxValue));
+        AssertSame(expected, taken);
+        Assert.Equal(whole, File.ReadAllBytes(file));
+        resumed.AddRange(await other.TakeAsync(int.MaxValue));
+        AssertSame([.. expected.Skip(cut + 1)], resumed);
+        Assert.Equal(whole, File.ReadAllBytes(file));
+
+        var statistics = new PipelineStatistics();
+        AssertSame(expected, await streams.Take(options, statistics: statistics));
+        Assert.Equal(0, statistics.Read.Bytes);
+    }
+
     [Fact]
     public async Task Held_out_text_is_not_cached()
     {

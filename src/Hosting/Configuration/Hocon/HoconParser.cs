@@ -9,8 +9,12 @@ namespace Streaming.Hosting.Configuration.Hocon;
 /// </summary>
 internal sealed class HoconParser
 {
+    /// <summary>Sections and lists within each other; deeper ones would exhaust the stack.</summary>
+    private const int DeepestNesting = 64;
+
     private readonly HoconCursor _cursor;
     private readonly Func<string, HoconObject> _include;
+    private int _depth;
 
     private HoconParser(HoconCursor cursor, Func<string, HoconObject> include)
     {
@@ -139,6 +143,8 @@ internal sealed class HoconParser
             }
             else if (_cursor.Current == '.')
             {
+                if (keys.Count == DeepestNesting)
+                    throw _cursor.Error($"a key has more than {DeepestNesting} names with dots between them");
                 Finish();
                 _cursor.Take();
             }
@@ -204,13 +210,20 @@ internal sealed class HoconParser
         var here = _cursor.Here;
         switch (_cursor.Current)
         {
+            case '{' or '[' when _depth == DeepestNesting:
+                throw _cursor.Error($"'{name}' opens a section or list more than {DeepestNesting} deep");
             case '{':
+                _depth++;
                 _cursor.Take();
                 var value = new HoconObject(here);
                 ParseFields(value, here.Line, $"'{name}'");
+                _depth--;
                 return value;
             case '[':
-                return ParseArray(name);
+                _depth++;
+                var array = ParseArray(name);
+                _depth--;
+                return array;
             case '"':
                 return new HoconText(_cursor.TakeQuoted(), Quoted: true, here);
             case '$' when _cursor.StartsWith("${"):

@@ -217,6 +217,8 @@
     },
   };
   for (const [id, action] of Object.entries(does)) $(id).addEventListener("click", action);
+  // A key is hit by chance more easily than a button: what halts the run asks first.
+  const pauseByKey = async () => { if (await ask("Pause the run?", "The step under way is finished; training then waits until it is resumed.", "Pause")) command("pause"); };
 
   // ---- knobs
   function setSmoothing(value) {
@@ -238,7 +240,7 @@
       "[": () => setSmoothing(Charts.state.weight - 0.05), "]": () => setSmoothing(Charts.state.weight + 0.05) };
     const button = document.querySelector(`button[data-key="${CSS.escape(e.key)}"]`);
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
-    else if (button && !button.disabled) { button.click(); e.preventDefault(); }
+    else if (button && !button.disabled && !e.repeat) { if (button.dataset.does === "pause") pauseByKey(); else button.click(); e.preventDefault(); }
   });
   let resizing;
   new ResizeObserver(() => { clearTimeout(resizing); resizing = setTimeout(Charts.resize, 80); }).observe(document.querySelector("main"));

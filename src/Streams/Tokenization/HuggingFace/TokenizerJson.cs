@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Streaming.Streams.Records;
 
 namespace Streaming.Streams.Tokenization.HuggingFace;
 
@@ -41,7 +42,7 @@ internal sealed class TokenizerJson
         }
         catch (JsonException wrong)
         {
-            throw new FormatException($"it is no JSON ({wrong.Message.Split('\n')[0].TrimEnd('.')})", wrong);
+            throw new FormatException($"it is no JSON ({JsonMistake.InWords(wrong)})", wrong);
         }
     }
 
