@@ -12,7 +12,7 @@ namespace Streaming.Streams.Sources;
 internal sealed class LineReader(Stream text, long offset)
 {
     /// <summary>Bytes of a line at most, some novels long: past it, it is no prose. A worker takes some fifty times as much memory while it splits and encodes one.</summary>
-    public const int LongestLine = 4 << 20;
+    public const int LongestLine = 10 << 20;
 
     private readonly ByteWindow _window = new(text, offset);
 
