@@ -48,6 +48,11 @@ internal static partial class CommandLine
             await errors.WriteLineAsync($"streaming: {failure.Message}").ConfigureAwait(false);
             return ExitCodes.Failed;
         }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            await errors.WriteLineAsync($"streaming: {OneLine(failure.Message)}.").ConfigureAwait(false); // the disk's matter, or somebody's who took a file away meanwhile
+            return ExitCodes.Failed;
+        }
     }
 
     /// <summary>The first file or folder that is named by an empty text, as a script's unset variable does.</summary>

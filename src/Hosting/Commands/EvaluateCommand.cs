@@ -69,6 +69,10 @@ internal static class EvaluateCommand
                     report.Print("held-out instructions", TaskEvaluation.Run(folder, decoder, records, new TaskPrompt(TaskPrompt.AnswerForm, "", []), AnswerTokens(decoder), cancellation));
                 }
             }
+            catch (Exception mistake) when (mistake is ModelException or IOException && !Directory.Exists(folder.Path))
+            {
+                throw new UserErrorException($"--model: {folder.Path} was removed while it was being read, as a run does with checkpoints beyond training.save-total-limit; evaluate again, the newest is taken then.", ExitCodes.Failed);
+            }
             catch (Exception mistake) when (mistake is ModelException or RunRefusedException or SourceException or InvalidDataException)
             {
                 throw new UserErrorException(mistake.Message.TrimEnd('.') + ".");

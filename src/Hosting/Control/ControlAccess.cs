@@ -12,6 +12,8 @@ internal sealed class ControlAccess(Func<ControlToken?> token)
     public const string UserHeader = "X-Streaming-User";
     private const int LongestName = 64;
 
+    private static readonly string[] _ofProxies = ["Forwarded", "Via", "X-Real-IP"];
+
     /// <param name="Status">200, or what to answer instead.</param>
     /// <param name="Text">Who asks, for the event log; or why not.</param>
     public readonly record struct Verdict(int Status, string Text);
@@ -21,6 +23,8 @@ internal sealed class ControlAccess(Func<ControlToken?> token)
         var request = context.Request;
         if (request.Headers.Origin.ToString() is { Length: > 0 } origin && !IsSameOrigin(origin, request))
             return new(StatusCodes.Status403Forbidden, $"a page of {Clean(origin)} may not change this run");
+        if (request.Headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site") // what a browser says where it leaves out the origin
+            return new(StatusCodes.Status403Forbidden, "a page of another site may not change this run");
         var authorization = request.Headers.Authorization.ToString();
         if (authorization.Length > 0)
         {
@@ -36,7 +40,7 @@ internal sealed class ControlAccess(Func<ControlToken?> token)
     private static bool IsThisMachine(HttpContext context)
     {
         var headers = context.Request.Headers;
-        if (headers.ContainsKey("X-Forwarded-For") || headers.ContainsKey("Forwarded") || headers.ContainsKey("Via"))
+        if (headers.Keys.Any(name => name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || _ofProxies.Contains(name, StringComparer.OrdinalIgnoreCase)))
             return false;
         var host = context.Request.Host.Host;
         var isLocalName = host is "localhost" or "[::1]" or "::1" || (IPAddress.TryParse(host.Trim('[', ']'), out var named) && IPAddress.IsLoopback(named));

@@ -11,8 +11,8 @@ namespace Streaming.Streams.Sources;
 /// <param name="offset">Bytes of the text before them; a line starts here.</param>
 internal sealed class LineReader(Stream text, long offset)
 {
-    /// <summary>Bytes of a line at most: past it, it is no prose, and must not exhaust the memory.</summary>
-    public const int LongestLine = 16 << 20;
+    /// <summary>Bytes of a line at most, some novels long: past it, it is no prose. A worker takes some fifty times as much memory while it splits and encodes one.</summary>
+    public const int LongestLine = 10 << 20;
 
     private readonly ByteWindow _window = new(text, offset);
 

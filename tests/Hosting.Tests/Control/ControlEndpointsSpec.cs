@@ -99,6 +99,12 @@ public sealed class ControlEndpointsSpec(RealRun run) : IClassFixture<RealRun>
         var refused = await run.Client.SendAsync(remote, Cancellation);
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
         Assert.Equal("Bearer realm=\"streaming\"", refused.Headers.WwwAuthenticate.ToString());
+        foreach (var (header, value, status) in new[] { ("X-Real-IP", "192.0.2.7", HttpStatusCode.Unauthorized), ("X-Forwarded-Host", "example.org", HttpStatusCode.Unauthorized), ("Sec-Fetch-Site", "cross-site", HttpStatusCode.Forbidden) })
+        {
+            var other = Request("set", """{"save_steps": 1000000}""");
+            other.Headers.Add(header, value);
+            Assert.Equal(status, (await run.Client.SendAsync(other, Cancellation)).StatusCode);
+        }
         if (OwnAddress() is { } address)
         {
             using var client = new HttpClient { BaseAddress = new UriBuilder(run.Client.BaseAddress!) { Host = address }.Uri };

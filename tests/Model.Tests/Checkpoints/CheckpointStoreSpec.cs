@@ -84,6 +84,21 @@ public sealed class CheckpointStoreSpec : IDisposable
         Assert.Equal(Everything(whole), Everything(second));
     }
 
+    [Theory]
+    [InlineData("\0\u0001\u0002")]
+    [InlineData("../../elsewhere\n")]
+    [InlineData("step-99999999\n")]
+    public void A_damaged_link_is_replaced_by_the_next_checkpoint(string content)
+    {
+        using var engine = NewEngine();
+        Directory.CreateDirectory(Folder(""));
+        foreach (var link in new[] { "latest", "best" })
+            File.WriteAllText(Folder(link), content);
+        CheckpointStore.Open(_run.FullName, TinyModels.Config).Write(EngineSnapshot.Take(engine), State(7) with { EvaluationLoss = 2.5 }, null, givenUp: TestContext.Current.CancellationToken);
+        Assert.Equal("step-00000007", new DirectoryInfo(Folder("latest")).LinkTarget);
+        Assert.Equal("step-00000007", new DirectoryInfo(Folder("best")).LinkTarget);
+    }
+
     [Fact]
     public void A_checkpoint_returns_the_state_it_was_written_with()
     {
