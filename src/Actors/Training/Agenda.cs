@@ -139,6 +139,13 @@ internal sealed class Agenda(RunOptions options, long step)
         return true;
     }
 
+    /// <summary>A start has waited for it as long as it may; where it came in time, that says nothing.</summary>
+    public void HeldOutIsLate()
+    {
+        if (_awaitsHeldOut)
+            PostponeEvaluation();
+    }
+
     /// <summary>It is there: an evaluation that was postponed is due, after the step that is done by now.</summary>
     public void HeldOutIsThere()
     {

@@ -122,7 +122,7 @@ internal sealed partial class TrainerActor : ReceiveActor, IWithUnboundedStash, 
             agenda.HeldOutIsThere();
         }));
         Receive<PipelineProtocol.NotHeldOut>(failed => Guard(() => OnNotHeldOut(failed.Failure)));
-        Receive<HeldOutIsLate>(_ => Do(agenda => agenda.PostponeEvaluation()), late => IsOwn(late.Request));
+        Receive<HeldOutIsLate>(_ => Do(agenda => agenda.HeldOutIsLate()), late => IsOwn(late.Request));
         ReceiveAny(_ => { });
     }
 

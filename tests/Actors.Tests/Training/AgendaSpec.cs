@@ -53,9 +53,20 @@ public sealed class AgendaSpec
             if (comes)
                 agenda.HeldOutIsThere();
             else
-                agenda.PostponeEvaluation(); // it has waited long enough
+                agenda.HeldOutIsLate(); // it has waited long enough
             Assert.Equal(comes && step == 200 ? Work.Evaluate : Work.Step, agenda.Next);
         }
+    }
+
+    [Fact]
+    public void A_patience_that_ends_after_the_held_out_text_has_come_costs_no_evaluation()
+    {
+        var agenda = Agenda(maxSteps: 4, evalSteps: 1);
+        agenda.Begin(lastEvaluation: null, hasHeldOut: false);
+        agenda.HeldOutIsThere();
+        agenda.StepTaken(1);
+        agenda.HeldOutIsLate();
+        Assert.Equal(Work.Evaluate, agenda.Next);
     }
 
     [Theory]
