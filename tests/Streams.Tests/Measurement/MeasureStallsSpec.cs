@@ -30,8 +30,8 @@ public sealed class MeasureStallsSpec(StreamFixture streams) : IClassFixture<Str
     {
         var ended = new TaskCompletionSource<int>();
         var run = Source.FromTask(ended.Task).Via(new MeasureStalls<int>([_before], [_after])).RunWith(Sink.Ignore<int>(), streams.Materializer);
-        await Task.Delay(2 * _nap, TestContext.Current.CancellationToken);
-        Assert.True(_after.StalledUpstream >= _nap, $"{_after.StalledUpstream}");
+        while (_after.StalledUpstream < _nap) // a busy machine starts the stage late
+            await Task.Delay(_nap, TestContext.Current.CancellationToken);
         ended.SetResult(1);
         await run;
         await Task.Delay(_nap, TestContext.Current.CancellationToken); // the stage stops after its sink's task has ended
