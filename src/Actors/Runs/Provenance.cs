@@ -105,7 +105,7 @@ public static class Provenance
         foreach (var folder in Directory.GetDirectories(checkpoints, "step-*"))
         {
             // One that was abandoned stands where the run has never been since it left text out.
-            if (TryOpen(folder) is { } checkpoint && skipped.All(skip => skip.Key > checkpoint.Training.Step || checkpoint.Training.Skipped.Any(left => left.Step == skip.Key && left.Batches == skip.Value)))
+            if (TryOpen(folder) is { } checkpoint && skipped.All(skip => checkpoint.Training.HasLeftOut(skip.Key, skip.Value)))
                 yield return new Candidate(checkpoint.Training.Step, TrainingSession.CursorOf(checkpoint), checkpoint.PipelinePath);
         }
     }

@@ -61,22 +61,20 @@ internal sealed class DataSkips
     public Skip Before(long step) => _before.GetValueOrDefault(step, new(0, ""));
 
     /// <summary>Whether a checkpoint has left out what is to be left out up to its step; one that has not has learned from it.</summary>
-    public bool AreIn(TrainingState checkpoint) => _before.All(skip => skip.Key > checkpoint.Step || IsIn(checkpoint, skip.Key, skip.Value));
+    public bool AreIn(TrainingState checkpoint) => _before.All(skip => checkpoint.HasLeftOut(skip.Key, skip.Value.Batches));
 
     /// <summary>The run goes on from a checkpoint. Where that has learned from the first part of what is to be left out, the rest of it is left out behind it.</summary>
     /// <param name="checkpoint">Its state.</param>
     /// <param name="batchesPerStep">Micro-batches a step.</param>
     public void BeginFrom(TrainingState checkpoint, int batchesPerStep)
     {
-        foreach (var (step, skip) in _before.Where(skip => skip.Key <= checkpoint.Step && !IsIn(checkpoint, skip.Key, skip.Value)))
+        foreach (var (step, skip) in _before.Where(skip => !checkpoint.HasLeftOut(skip.Key, skip.Value.Batches)))
         {
             var learned = ((checkpoint.Step - step + 1) * batchesPerStep) + checkpoint.Skipped.Where(left => left.Step >= step && left.Step <= checkpoint.Step).Sum(left => left.Batches);
             var behind = checkpoint.Step + 1;
             Replace([step], behind, new(Before(behind).Batches + Math.Max(0, skip.Batches - learned), skip.Reason));
         }
     }
-
-    private static bool IsIn(TrainingState checkpoint, long step, Skip skip) => checkpoint.Skipped.Any(left => left.Step == step && left.Batches >= skip.Batches);
 
     private void Replace(IReadOnlyList<long> steps, long step, Skip skip)
     {

@@ -27,6 +27,9 @@ public sealed record TrainingState
     /// <summary>Batches that were taken from the text and not trained on, in order of their steps.</summary>
     public IReadOnlyList<SkippedBatches> Skipped { get; init; } = [];
 
+    /// <summary>Whether what is left out before a step of the run was left out here: a state before that step has not come to it.</summary>
+    public bool HasLeftOut(long step, long batches) => step > Step || Skipped.Any(left => left.Step == step && left.Batches >= batches);
+
     /// <summary>The run's seed.</summary>
     public int Seed { get; init; }
 
